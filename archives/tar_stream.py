@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from archives.blocks import BLOCK_BYTES, Buffers, compressed
-from archives.deflate import deflate
+from archives.compression import COMPRESSIONS
 from archives.formats import ArchiveFormat
-from archives.gzip_stream import GzipStream
 from archives.points import START, Output, Point
 from archives.tar_format import END_OF_ARCHIVE, TarMember, member_header, padding_bytes
-from archives.zstd_stream import ZstdStream, zstd_frame
 
 Member = tuple[TarMember, Iterable[memoryview | int]]
 """A member with its content: bytes, and lengths of holes, which become zeros."""
 
 _ZEROS: Final = bytearray(BLOCK_BYTES)
-
-
-class Stream(Protocol):
-    """A compressed stream in parts. `crc32`, `size`: its state, from which another stream can go on."""
-
-    crc32: int
-    size: int
-
-    def add(self, content: memoryview, packed: bytes, /) -> bytes:
-        """The next part, for content that was compressed already."""
-        ...
-
-    def finish(self) -> bytes:
-        """The end of the stream."""
-        ...
-
-
-class _Compression(NamedTuple):
-    pack: Callable[[bytearray, int], bytes]
-    stream: Callable[[int, int], Stream]
-
-
-_COMPRESSIONS: Final = {
-    ArchiveFormat.TAR_GZ: _Compression(lambda block, size: deflate(block, 0, size), GzipStream),
-    ArchiveFormat.TAR_ZST: _Compression(lambda block, size: zstd_frame(memoryview(block)[:size]), ZstdStream),
-}
 
 
 def tar_write(
@@ -55,7 +27,7 @@ def tar_write(
 
     A part of the output is the same whatever came before it. Holds about 6 MiB.
     """
-    compression = _COMPRESSIONS[format_]
+    compression = COMPRESSIONS[format_]
     buffers = Buffers()
 
     def pack(block: _Block) -> bytes:
@@ -83,7 +55,7 @@ def content_start(member: TarMember, point: Point) -> int:
 
 @cache
 def _packed_zeros(format_: ArchiveFormat) -> bytes:
-    return _COMPRESSIONS[format_].pack(_ZEROS, BLOCK_BYTES)
+    return COMPRESSIONS[format_].pack(_ZEROS, BLOCK_BYTES)
 
 
 @dataclass(slots=True)

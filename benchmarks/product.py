@@ -53,6 +53,11 @@ class Product:
         """Create a backup."""
         return self._job(lambda: self._portal.api("POST", self._portal.backups, {}).json["id"])
 
+    def archives_become(self, format_: str) -> None:
+        """Let new archives be of that format, as staff do on the target's page."""
+        with closing(sqlite3.connect(self._portal.home / "savepoint.sqlite3")) as database, database:
+            database.execute("update vault_storagetarget set archive_format = ?", [format_])
+
     def stored_bytes(self) -> int:
         """The bytes of all repositories in the storage."""
         folder = self._portal.home / "storage/repositories"

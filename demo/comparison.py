@@ -16,6 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol, cast
 
+import zstandard
+
 from trees.paths import RESERVED_FOLDER
 
 PIECE_BYTES = 1 << 20
@@ -96,16 +98,13 @@ def live_read(root: Path) -> Tree:
 
 
 def archive_read(archive: Readable) -> Tree:
-    """Everything in a `.tar.gz` stream but the root itself, as the standard library reads it.
+    """Everything in a `.tar.gz` or `.tar.zst` stream but the root itself, as the standard library reads it.
 
-    Raises tarfile.TarError, EOFError or zlib.error when it is no whole archive, or a path is in it twice.
+    Raises tarfile.TarError, EOFError, zlib.error or ZstdError when it is no whole archive, or a path is in it twice.
     """
     found: Tree = {}
     groups: dict[bytes, list[bytes]] = {}
-    stream = cast("IO[bytes]", archive)
-    with tarfile.open(
-        fileobj=stream, mode="r|gz", bufsize=PIECE_BYTES, encoding="utf-8", errors="surrogateescape"
-    ) as members:
+    with _tar_opened(archive) as members:
         for member in members:
             path = os.fsencode(member.name.rstrip("/"))
             if path in (b"", b"."):
@@ -120,6 +119,31 @@ def archive_read(archive: Readable) -> Tree:
                 groups.setdefault(found[path].first, []).append(path)
     found |= {path: replace(found[path], names=len(group)) for group in groups.values() for path in group}
     return _grouped(found, groups.values())
+
+
+def _tar_opened(archive: Readable) -> tarfile.TarFile:
+    head = archive.read(len(zstandard.FRAME_HEADER))
+    source: Any = _Begun(head, archive)
+    mode = "r|gz"
+    if head == zstandard.FRAME_HEADER:
+        source, mode = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True), "r|"
+    stream = cast("IO[bytes]", source)
+    return tarfile.open(  # type: ignore[call-overload,no-any-return]  # a mode that is chosen here
+        fileobj=stream, mode=mode, bufsize=PIECE_BYTES, encoding="utf-8", errors="surrogateescape"
+    )
+
+
+@dataclass
+class _Begun:
+    """A stream whose first bytes were read."""
+
+    head: bytes
+    rest: Readable
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes."""
+        taken, self.head = self.head, b""
+        return taken or self.rest.read(size)
 
 
 def but_for(tree: Tree, *aspects: Aspect, kind: str = "") -> Tree:

@@ -12,6 +12,7 @@ from opener.errors import Cannot, Exit
 from opener.finding import backups_find
 from opener.output import Progress, file_appears, note, say, shown, size_shown
 from opener.snapshots import Snapshot, snapshot_root
+from repository.archive.object_keys import archive_format
 from repository.chunked.restoring.restore import FailureReason, snapshot_restore
 from repository.storage import Storage
 
@@ -34,10 +35,11 @@ def extract_run(arguments: Namespace) -> Exit:
 def _archive_extract(storage: Storage, archive: Archive, arguments: Namespace) -> Exit:
     """Write the archive's file; it gets its name only after size and SHA-256 were verified."""
     if arguments.paths:
-        raise Cannot("an archive is extracted whole, as a .tar.gz; `tar -xzf FILE PATH` takes a path out of it")
-    path = Path(arguments.to or f"backup-{archive.name}.tar.gz")
+        raise Cannot("an archive is extracted whole, as one file; `tar -xf FILE PATH` takes a path out of it")
+    name = f"backup-{archive.name}.{archive_format(archive.key)}"
+    path = Path(arguments.to or name)
     if path.is_dir():
-        path /= f"backup-{archive.name}.tar.gz"
+        path /= name
     size = archive.size or 0
     progress = Progress("extract", archive.size)
     with file_appears(path, force=arguments.force, size=size, keep_damaged=arguments.keep_damaged) as file:

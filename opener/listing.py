@@ -77,7 +77,7 @@ def _table(rows: Sequence[Sequence[str]]) -> None:
 def _paths(arguments: Namespace) -> Exit:
     backup = backups_find(arguments, [arguments.name]).one(arguments.name)
     if isinstance(backup, Archive):
-        raise Cannot("an archive is a .tar.gz: extract it, and `tar -tzf` lists its files")
+        raise Cannot("an archive is one file: extract it, and `tar -tf` lists its files")
     snapshot_root(backup)
     for record, _ in backup.repository.manifest(backup.id).files():
         path = os.fsdecode(record.path)

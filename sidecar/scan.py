@@ -1,23 +1,20 @@
 """Walks the live data with the sidecar's own warnings and errors."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Generator
 from typing import Final
 
 from sidecar.errors import SourceFailed
-from trees import walk
+from trees import source, walk
 from trees.limits import DEPTH_MAX, PATH_BYTES_MAX
+from trees.local.scan import reason
 from trees.walk import Bounds, Exclusion, Found, Places, Reason, Rules, reason_of
 from wire.enums import WarningKind
 
-_WARNINGS: Final = {
-    Reason.VANISHED: WarningKind.VANISHED,
-    Reason.REPLACED: WarningKind.VANISHED,
-    Reason.MOVED: WarningKind.VANISHED,
-    Reason.FORBIDDEN: WarningKind.UNREADABLE,
-    Reason.TOO_FAR: WarningKind.UNREADABLE,
-    Reason.NO_FILE: WarningKind.SKIPPED,
-}
+DISK_FAULTS_MAX: Final = 1000
+"""The most entries of one walk that a failing disk may cost."""
 
 Warn = Callable[[WarningKind, bytes], None]
 
@@ -37,16 +34,18 @@ def tree_walk(
     below: bytes = b"",
     places: Places | None = None,
     exclusion: Exclusion[Found] | None = None,
+    faults: DiskFaults | None = None,
 ) -> Generator[Found, None, None]:
     """Yield every entry below an open folder, as `trees.walk` does; warn of unreadable ones.
 
-    Raises SourceFailed for an error that does not concern a single entry.
+    Raises SourceFailed for an error that does not concern a single entry. `faults` counts with those of the caller.
     """
+    counted = faults or DiskFaults()
 
     def left_out(path: bytes, error: OSError) -> None:
         if path == below:
             raise SourceFailed(f"the root cannot be listed: {error.strerror}") from error
-        warn(warning_kind(error), path)
+        warn(counted.kind(error), path)
 
     bounds = Bounds(depth=DEPTH_MAX, path_bytes=PATH_BYTES_MAX)
     return walk.tree_walk(
@@ -63,9 +62,23 @@ def exclusion_of(rules: Rules | None, leave_out: Callable[[Found, int], None]) -
     return Exclusion(rules, excluded)
 
 
+class DiskFaults:
+    """Counts the entries at which the disk fails: one that fails at very many is no source of a backup."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def kind(self, error: OSError) -> WarningKind:
+        """As `warning_kind`. Raises SourceFailed for the entry beyond `DISK_FAULTS_MAX`, too."""
+        self._count += reason_of(error) is Reason.FAILED
+        if self._count > DISK_FAULTS_MAX:
+            raise SourceFailed(f"the data cannot be read in many places: {error.strerror}") from error
+        return warning_kind(error)
+
+
 def warning_kind(error: OSError) -> WarningKind:
     """The warning for an error at one entry. Raises SourceFailed when the error does not concern that entry."""
-    kind = _WARNINGS.get(reason_of(error))
-    if kind is None:
-        raise SourceFailed(f"the data cannot be read: {error.strerror}") from error
-    return kind
+    try:
+        return WarningKind(reason(error).value)
+    except source.SourceFailed as failed:
+        raise SourceFailed(f"the data cannot be read: {failed}") from error

@@ -35,7 +35,7 @@ from sidecar_client.values import (
     TlsIdentity,
 )
 from sidecar_client.waiting import Patience
-from wire.enums import Mode, ServerControl
+from wire.enums import Mode, ServerControl, TarFormat
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 __all__ = [
@@ -113,7 +113,7 @@ class SidecarClient:
             can_make_volumes=reply.can_make_volumes,
         )
 
-    def archive_stream(
+    def archive_stream(  # noqa: PLR0913 - all by keyword, and none can be derived from another
         self,
         *,
         source: str,
@@ -121,6 +121,7 @@ class SidecarClient:
         listing: str = "",
         quiesce: bool = False,
         exclude: Exclude = NO_EXCLUDE,
+        format_: TarFormat = TarFormat.TARGZ,
         on_progress: Callable[[ArchiveProgress], None],
         cancelled: Callable[[], bool],
     ) -> ArchiveStream:
@@ -134,7 +135,7 @@ class SidecarClient:
             ticket=self._ticket,
             sources=[source],
             output=output,
-            format=wire.ARCHIVE_FORMAT_TARGZ,
+            format=format_.number,
             listing=listing,
             quiesce=quiesce,
             exclude=exclude_message(exclude),

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.emptying import database_empty
 from tests.faults import faults_missed
@@ -17,6 +19,9 @@ from tests.volumes import ext4_mounted
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
 pytest_plugins = ["tests.world.fixtures"]
+# A loaded machine draws slowly, which says nothing of the code.
+hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("suite")
 WITH_PROCESSES = {"browser", "processes"}
 """Folders whose tests start the product's own processes."""
 

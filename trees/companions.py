@@ -20,7 +20,8 @@ LEVEL = b"level.dat"
 _OF_LEVEL = frozenset({b"level.dat_old", b"level.dat_new", b"session.lock"})
 CURRENT = b"CURRENT"
 _MANIFEST = re.compile(rb"MANIFEST-\d+")
-_STORE_FILE = re.compile(rb"\d+\.(ldb|sst)|MANIFEST-\d+")
+# Names that hardly anything but such a store gives a file. Its numbers have six digits or more; `1.log` is another's.
+_STORE_FILE = re.compile(rb"\d+\.(ldb|sst)|\d{6,}\.(log|blob|dbtmp)|MANIFEST-\d+|OPTIONS-\d{6,}(\.dbtmp)?|CURRENT")
 # The files of LevelDB and RocksDB, which list all files of a folder in a manifest.
 _OF_STORE = re.compile(
     rb"\d+\.(ldb|sst|log|blob|dbtmp)|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|CURRENT|IDENTITY|LOCK|LOG(\.old.*)?"
@@ -55,6 +56,14 @@ def units_of(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
         yield CURRENT, None
 
 
+def units_brought(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
+    """Yield the units, as `units_of` does, whose files are restored with a file that was chosen alone.
+
+    A log is useless, or worse, without its database. The older level is one that a user may want alone.
+    """
+    return ((main, others) for main, others in units_of(name) if main != LEVEL or name == LEVEL)
+
+
 def main_of_log(name: bytes) -> bytes | None:
     """The name of the database whose log is named `name`, None when no log has such a name."""
     if not name.endswith(_SQLITE_SUFFIXES):  # as most names do not
@@ -73,8 +82,8 @@ def is_of_store(name: bytes) -> bool:
 
 
 def is_store_file(name: bytes) -> bool:
-    """Whether a name is one that hardly anything but such a store gives a file: `LOG`, for example, is not."""
-    return name == CURRENT or _STORE_FILE.fullmatch(name) is not None
+    """Whether a name alone tells that a file belongs to a store: `LOG`, for example, does not."""
+    return _STORE_FILE.fullmatch(name) is not None
 
 
 def belong_together(main: bytes, other: bytes, *, heads: Callable[[bytes], Iterable[bytes]]) -> bool:

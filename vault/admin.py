@@ -44,12 +44,12 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
 
     class Meta:
         model = StorageTarget
-        fields = ["name", "kind", "sealed", "is_default", "upkeep_hour"]
+        fields = ["name", "kind", "sealed", "is_default", "archive_format", "upkeep_hour"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "upkeep_hour" in self.fields:
-            self.fields["upkeep_hour"].required = False  # one that a program does not send has its default
+        for name in self.fields.keys() & {"archive_format", "upkeep_hour"}:
+            self.fields[name].required = False  # one that a program does not send has its default
         if self.instance.kind:
             for name, option in _fields_of(kind_named(self.instance.kind)).items():
                 if option.name in self.instance.options and not option.secret:
@@ -109,14 +109,15 @@ class StorageTargetAdmin(FleetAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: StorageTarget | None = None) -> Any:
         """A section for each kind, open for the target's own; the stored JSON for staff who may only view."""
-        target = ["name", "kind", "sealed", "is_default", "upkeep_hour"]
+        target = ["name", "kind", "sealed", "is_default", "archive_format", "upkeep_hour"]
         if obj is not None and not self.has_change_permission(request, obj):
             return [(None, {"fields": [*target, "options"]})]
         return [(None, {"fields": target}), *(_section(kind, obj) for kind in KINDS)]
 
     def save_model(self, request: HttpRequest, obj: StorageTarget, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
         """Store the target."""
-        target_save(target=obj)
+        actor: Any = request.user
+        target_save(target=obj, actor=actor)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StorageTarget]:
         """Rows without their secrets: a list decrypts no secret."""
@@ -167,7 +168,7 @@ class StoredObjectAdmin(ReadOnlyAdmin):
 
 @admin.register(AssetExport)
 class AssetExportAdmin(ReadOnlyAdmin):
-    """Downloads that are made of snapshots, as far as known; their restart points are not shown."""
+    """Downloads that are made on the fly, as far as known; their restart points are not shown."""
 
     list_display = ["asset", "format", "size_bytes", "edition", "created_at"]
     list_select_related = ["asset"]

@@ -102,6 +102,13 @@ class Consistency(Word, proto=wire.Consistency):
     """The game ran and wrote: files may be of different moments, and a database among them may not open."""
 
 
+class TarFormat(Word, proto=wire.ArchiveFormat):
+    """Format of an archive that a sidecar packs, with the value that it has in `archives.formats`."""
+
+    TARGZ = "tar.gz"
+    TARZST = "tar.zst"
+
+
 class Mode(Word, proto=wire.ExtractMode):
     """Treatment of live paths that the archive does not have."""
 

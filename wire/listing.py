@@ -11,7 +11,8 @@ VERSION      1 for an archive, 2 for a snapshot
 
 STARTED_NS   when the scan began, by the sidecar's clock, in nanoseconds since 1970
 KIND         `f` file, `d` folder, `l` symbolic link, `h` further name of a file that came before; `x` a path that was
-             there and is not in the backup, nor is anything below it: its other numbers are 0
+             there and is not in the backup, nor is anything below it: its other numbers are 0. An archive may have a
+             member of that path, whose content its disk did not give
 MODE         the permission bits, with setuid, setgid and sticky
 MTIME_NS     when it was changed last, in nanoseconds since 1970; may be negative. Its seconds fit 64 bits, signed
 SIZE         of the content; 0 for folders and symbolic links. A further name has that of its file, as it has all but

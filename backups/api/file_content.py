@@ -68,7 +68,7 @@ class BackupFileView(ApiView):
         responses={
             (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="All of it."),
             (206, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The range asked for."),
-            302: OpenApiResponse(description="A folder: on to an archive of it, which `assets/` makes of a snapshot."),
+            302: OpenApiResponse(description="A folder: on to an archive of it, which `assets/` makes."),
             304: OpenApiResponse(description="You have it already."),
             **problems(
                 ValidationError, *NOT_FOUND, PathNotFound, *READING_ERRORS, PreconditionFailed, RangeNotSatisfiable

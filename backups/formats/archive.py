@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from archives.formats import ArchiveFormat
 from backups.errors import PreviewUnavailable
-from backups.formats.archive_contents import archive_content, archive_entries
+from backups.formats.archive_contents import archive_entries
+from backups.formats.archive_download import ArchiveFiles
+from backups.formats.archive_reading import archive_content
 from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
-from backups.formats.download import ArchiveContent, Content, DownloadChoice
+from backups.formats.download import CONTENT_TYPES, ArchiveContent, Content, DownloadChoice
 from backups.formats.interface import Made, Making, Restoring
+from backups.formats.made_download import MadeContent
 from backups.formats.upload import Uploaded, archive_upload, object_upload
 from backups.models import Backup
 from backups.services.roles import operation_order
@@ -28,6 +32,7 @@ from repository.archive.object_keys import (
     LISTING_SUFFIX,
     MANIFEST_SUFFIX,
     archive_context,
+    archive_format,
     archive_key,
     listing_context,
 )
@@ -40,11 +45,10 @@ from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.keys import DataKeys, data_key_ensure
 from vault.services.opening import listing_open, storage_errors, target_default, target_open
 from vault.services.sweep import objects_condemn
+from wire.enums import TarFormat
 
 LISTED_ENTRY_BYTES = 64
 """The approximate size of an entry in a listing, from which storage plans the parts of an upload."""
-
-CONTENT_TYPE = "application/gzip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class ArchiveDestination:
     data_key: bytes
 
 
-class ArchiveFormat:
+class ArchiveBackupFormat:
     """One sealed or plain object, with the list of its entries and a manifest beside it."""
 
     name = BackupFormat.ARCHIVE.value
@@ -105,7 +109,7 @@ class ArchiveFormat:
             consistency=packed.consistency,
             warnings_total=packed.warnings_total,
             warnings=packed.warnings,
-            content_type=CONTENT_TYPE,
+            content_type=CONTENT_TYPES[archive_format(destination.key)],
             excluded=packed.excluded,
         )
 
@@ -135,8 +139,10 @@ class ArchiveFormat:
         archive_extract(restoring, on_progress=on_progress)
 
     def download(self, asset: Asset, choice: DownloadChoice) -> Content:
-        """The archive, as it is stored."""
-        return ArchiveContent(asset, choice)
+        """The archive as it is stored; paths in it, and other formats, are made on the fly."""
+        if choice.paths or choice.format not in (None, archive_format(asset.key)):
+            return MadeContent(asset, choice, ArchiveFiles(asset))
+        return ArchiveContent(asset)
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:
         """Archive and listing."""
@@ -146,7 +152,12 @@ class ArchiveFormat:
 def _destination(operation: Operation, backup: Backup, lease: Lease) -> ArchiveDestination:
     target = target_default()
     storage = target_open(target, checkpoint=lease.checkpoint)
-    key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
+    key = archive_key(
+        order=backup.order_id,
+        backup=backup.id,
+        fence=operation.fence,
+        format_=ArchiveFormat(target.archive_format),
+    )
     with transaction.atomic():
         # A worker that lost its operation must not mark for deletion the object that its successor is about to list.
         lease.fence_hold()
@@ -175,6 +186,7 @@ def _stream(
         listing=listing,
         quiesce=True,
         exclude=making.exclude,
+        format_=TarFormat(archive_format(destination.key)),
         on_progress=on_progress,
         cancelled=lease.interrupted,
     )
@@ -250,7 +262,7 @@ def _manifest_write(
         created_at=backup.created_at,
         completed_at=timezone.now(),
         archive_key=destination.key,
-        format="tar.gz",
+        format=archive_format(destination.key),
         source=backup.source,
         sealed=destination.target.sealed,
         size_bytes=uploaded.size_bytes,

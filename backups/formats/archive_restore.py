@@ -19,7 +19,7 @@ from wire.listing import LEFT_OUT, Listing, ListingDamaged, ListingRefused
 
 def archive_path(operation: Operation) -> str:
     """The archive of a restore, as the sidecar names it."""
-    return f"/tmp/restore-{operation.id}.tar.gz"  # noqa: S108  # a path of the sidecar
+    return f"/tmp/restore-{operation.id}.archive"  # noqa: S108  # a path of the sidecar
 
 
 def listing_path(operation: Operation) -> str:

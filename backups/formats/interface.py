@@ -145,7 +145,7 @@ class Format(Protocol):
         ...
 
     def download(self, asset: Asset, choice: DownloadChoice) -> Content:
-        """The bytes that a customer downloads. Opens nothing. Raises ValidationError for a choice it does not have."""
+        """The bytes that a customer downloads. Opens nothing."""
         ...
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from backups.formats.archive import ArchiveFormat
+from backups.formats.archive import ArchiveBackupFormat
 from backups.formats.interface import Format
 from backups.formats.snapshot import SnapshotFormat
 from backups.models import Backup
 
-_FORMATS: dict[str, Format] = {found.name: found for found in (ArchiveFormat(), SnapshotFormat())}
+_FORMATS: dict[str, Format] = {found.name: found for found in (ArchiveBackupFormat(), SnapshotFormat())}
 
 
 def format_of(backup: Backup) -> Format:

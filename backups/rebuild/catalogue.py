@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from accounts.models import Customer
 from accounts.services.customers import customer_restore
-from backups.formats.archive import CONTENT_TYPE as ARCHIVE_TYPE
+from backups.formats.download import CONTENT_TYPES
 from backups.formats.snapshot import CONTENT_TYPE as SNAPSHOT_TYPE
 from backups.models import Backup, BackupStatus
 from backups.rebuild.bucket import Found, Tenant
 from orders.models import BackupFormat, Order, Plan
 from provisions.models import Provision, ProvisionKind
+from repository.archive.object_keys import archive_format
 from vault.models import Asset, Repository, StorageTarget, StoredObject
 from vault.services.keys import data_key_restore
 from wire.enums import Consistency
@@ -160,7 +161,7 @@ class Catalogue:
             size_bytes=found.size_bytes if is_archive else None,
             sha256=found.sha256,
             stored_bytes=found.stored_bytes,
-            content_type=ARCHIVE_TYPE if is_archive else SNAPSHOT_TYPE,
+            content_type=CONTENT_TYPES[archive_format(found.key)] if is_archive else SNAPSHOT_TYPE,
         )
         StoredObject.objects.get_or_create(target=self.target, key=found.key, defaults={"backup_id": found.backup})
         hours = order.plan.safety_hours

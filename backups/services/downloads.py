@@ -161,7 +161,7 @@ def asset_filename(asset: Asset, ending: str) -> str:
 
 
 def asset_content(asset: Asset, choice: DownloadChoice) -> Content:
-    """The bytes that a download of an asset has. Raises ValidationError for a choice that its format does not have."""
+    """The bytes that a download of an asset has."""
     return format_of(asset.backup).download(asset, choice)
 
 

@@ -148,7 +148,7 @@ def _problem(operation: Operation | None) -> tuple[str, str]:
     if operation is None or not operation.error_code:
         return "", ""
     detail = error_detail(code=operation.error_code, params=operation.error_params)
-    problems = (kind_of(operation).words if operation.kind in kinds.EXCHANGES else kinds.CREATE.words).problems
+    problems = kind_of(operation).words.problems or kinds.CREATE.words.problems
     return str(problems[OperationState(operation.state)]), detail
 
 
@@ -208,6 +208,8 @@ def _checks(backup: Backup, *, rules: Rules, provision: Provision | None) -> Ite
         yield "cancel", lambda: rules.cancel_require(operation)
     if backup.asset_id is not None:
         yield "download", lambda: rules.download_require(backup)
+        if not (operation is not None and operation.is_live and operation.kind == kinds.VERIFY.name):
+            yield "verify", lambda: rules.verify_require(backup)
     yield "rename", rules.update_require
     yield "lock", rules.update_require
     if backup.status in (BackupStatus.READY, BackupStatus.FAILED):

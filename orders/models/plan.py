@@ -20,7 +20,7 @@ class ByteMeasure(models.TextChoices):
     """The bytes that the limit of a plan counts."""
 
     LOGICAL = "logical", pgettext_lazy("bytes that a limit counts", "Size of the files")
-    STORED = "stored", pgettext_lazy("bytes that a limit counts", "Stored bytes, fairly shared")
+    STORED = "stored", pgettext_lazy("bytes that a limit counts", "Stored bytes, shared parts divided")
 
 
 class Plan(models.Model):

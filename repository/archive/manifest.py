@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID
 
+from repository.archive.object_keys import FORMATS
 from repository.key_grammar import key_is_valid
 from repository.sealing.frames import SealContext, SealError, sealed_size
 from repository.sealing.sealed import open_bytes, seal_bytes
 
 KIND = "manifest"
 VERSION = 1
-FORMATS = ("tar.gz",)
 SOURCES = ("files",)
 # “crash” is the former name of “live”: manifests with it stay readable, but none is written.
 CONSISTENCIES = ("quiesced", "stopped", "live", "crash")
@@ -65,7 +65,7 @@ class ArchiveManifest:
             "created_at": self.created_at.tzinfo is not None,
             "completed_at": self.completed_at.tzinfo is not None,
             "archive_key": key_is_valid(self.archive_key),
-            "format": self.format in FORMATS,
+            "format": self.archive_key.endswith(f".{self.format}") and self.format in FORMATS,
             "source": self.source in SOURCES,
             "size_bytes": self.size_bytes >= 0,
             "sha256": _SHA256.fullmatch(self.sha256) is not None,

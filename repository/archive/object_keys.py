@@ -1,6 +1,6 @@
 """The keys of archives and their companion objects in storage, and the contexts that bind their seals.
 
-backups/{order}/{backup}[.{fence}].tar.gz    the archive; the first attempt at it has the plain name
+backups/{order}/{backup}[.{fence}].tar.gz    the archive, or .tar.zst; the first attempt at it has the plain name
 ….manifest                                   its manifest
 ….listing                                    the list of its entries
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+from archives.formats import ArchiveFormat
 from repository.key_grammar import UUID_PATTERN
 from repository.sealing.frames import SealContext
 
@@ -18,14 +19,15 @@ MANIFEST_SUFFIX = ".manifest"
 LISTING_SUFFIX = ".listing"
 SUFFIXES = (MANIFEST_SUFFIX, LISTING_SUFFIX)
 """The suffixes of an archive's companion objects."""
-_ENDING = ".tar.gz"
-_ARCHIVE = re.compile(rf"{FOLDER}{UUID_PATTERN}/{UUID_PATTERN}(?:\.[0-9]+)?{re.escape(_ENDING)}")
+FORMATS = (ArchiveFormat.TAR_GZ, ArchiveFormat.TAR_ZST)
+"""The formats of stored archives."""
+_ARCHIVE = re.compile(rf"{FOLDER}{UUID_PATTERN}/{UUID_PATTERN}(?:\.[0-9]+)?\.({'|'.join(map(re.escape, FORMATS))})")
 
 
-def archive_key(*, order: UUID, backup: UUID, fence: int) -> str:
+def archive_key(*, order: UUID, backup: UUID, fence: int, format_: ArchiveFormat = ArchiveFormat.TAR_GZ) -> str:
     """The object key of one attempt at a backup."""
     attempt = "" if fence == 1 else f".{fence}"
-    return f"{FOLDER}{order}/{backup}{attempt}{_ENDING}"
+    return f"{FOLDER}{order}/{backup}{attempt}.{format_}"
 
 
 def archive_folder(order: UUID | None) -> str:
@@ -41,7 +43,12 @@ def archive_backup(key: str) -> UUID | None:
 
 def archive_name(key: str) -> str:
     """The backup's id, with the number of the attempt unless it was the first."""
-    return key.rpartition("/")[2].removesuffix(_ENDING)
+    return key.rpartition("/")[2].removesuffix(f".{archive_format(key)}")
+
+
+def archive_format(key: str) -> ArchiveFormat:
+    """The format of the archive under a key, by its ending."""
+    return next((format_ for format_ in FORMATS if key.endswith(f".{format_}")), ArchiveFormat.TAR_GZ)
 
 
 def archive_context(*, tenant: UUID, target: UUID, key: str) -> SealContext:

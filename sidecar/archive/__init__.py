@@ -1,1 +1,1 @@
-"""The archive format: a folder as one gzip'd tar, written without waiting for the live server."""
+"""The archive format: a folder as one compressed tar, written without waiting for the live server."""

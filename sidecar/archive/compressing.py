@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from archives.formats import ArchiveFormat
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.calls.calls import Call, Calls
 from sidecar.calls.jobs import Job
@@ -58,6 +59,7 @@ class Compressions:
         listing: str,
         quiesce: bool,
         exclude: Exclude = NO_EXCLUDE,
+        format_: ArchiveFormat = ArchiveFormat.TAR_GZ,
     ) -> Iterator[tuple[PackProgress, Packed | None]]:
         """Pack the folder `source` into the scratch file `output`; yield the progress, and at last the result.
 
@@ -91,6 +93,7 @@ class Compressions:
                     links=self._links,
                     bandwidth=self._bandwidth,
                     exclude=exclude,
+                    format_=format_,
                 )
                 consistency = watch.end()
                 with self._calls.decisive(call), ExitStack() as failing:

@@ -1,4 +1,4 @@
-"""Packs a live tree into a `.tar.gz`: one thread reads ahead, the caller's thread compresses and writes."""
+"""Packs a live tree into a compressed tar: one thread reads ahead, the caller's thread compresses and writes."""
 
 import os
 import time
@@ -10,7 +10,8 @@ from typing import Final, Protocol
 
 from isal import isal_zlib
 
-from archives.gzip_stream import GzipStream
+from archives.compression import Stream, stream_begin
+from archives.formats import ArchiveFormat
 from pipelines.pipe import TimedOut
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
@@ -48,8 +49,9 @@ def tree_pack(  # noqa: PLR0913 - all by keyword, and none can be derived from a
     links: LinkRoots = NO_LINKS,
     bandwidth: Bandwidth = NO_LIMIT,
     exclude: Exclude = NO_EXCLUDE,
+    format_: ArchiveFormat = ArchiveFormat.TAR_GZ,
 ) -> PackResult:
-    """Write everything below `root` to the sink as a gzip'd tar.
+    """Write everything below `root` to the sink as a compressed tar.
 
     The paths of members are relative to the root, which is no member itself. The reserved folder, devices, FIFOs and
     sockets are left out; the listing names everything that was left out. A link that `links` follow is packed as the
@@ -79,7 +81,7 @@ def tree_pack(  # noqa: PLR0913 - all by keyword, and none can be derived from a
         output = _Output(sink)
         with closing(ring):
             ring.run(partial(reader.run, descriptor), name="tree-reader")
-            _compress(ring, output, progress, cancelled)
+            _compress(ring, stream_begin(format_), output, progress, cancelled)
     progress.report()
     return PackResult(
         size_bytes=output.size,
@@ -98,8 +100,9 @@ def _go_on(cancelled: Callable[[], bool]) -> None:
         raise Cancelled("packing was cancelled")
 
 
-def _compress(ring: Ring, output: "_Output", progress: "_Progress", cancelled: Callable[[], bool]) -> None:
-    stream = GzipStream()
+def _compress(
+    ring: Ring, stream: Stream, output: "_Output", progress: "_Progress", cancelled: Callable[[], bool]
+) -> None:
     while True:
         _go_on(cancelled)
         progress.report_if_due()

@@ -23,7 +23,7 @@ from sidecar.errors import SourceFailed
 from sidecar.exclusion.patterns import IGNORE_FILE, NO_PATTERNS, InForce
 from sidecar.pacing import NO_LIMIT, Bandwidth, low_priority
 from sidecar.places.places import Places
-from sidecar.scan import exclusion_of, tree_walk, warning_kind
+from sidecar.scan import DiskFaults, exclusion_of, tree_walk
 from trees.beneath import open_for_reading
 from trees.folders import link_end
 from trees.walk import Found, LinkIdentity, link_identity
@@ -36,7 +36,8 @@ class TreeReader:
     """Fills a ring with the archive of a tree, in a thread of its own, and counts entries and warnings.
 
     The game server is never made to wait: a file that changes meanwhile is read as it is, with a warning. The
-    listing, if any, gets every entry of the archive, and every path that was left out.
+    listing, if any, gets every entry of the archive, and every path that was left out: among them is a file whose disk
+    failed in the middle of it, though the archive has a member of that name.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class TreeReader:
         self._patterns = patterns
         self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}"))
         self._linked: dict[LinkIdentity, Entry] = {}
+        self._faults = DiskFaults()
 
     def run(self, root: int) -> None:
         """Write every entry below an open folder, then the end of the archive. Raises `SourceFailed`, and `Closed`."""
@@ -74,7 +76,7 @@ class TreeReader:
         if self._patterns.file_wrong:
             self.warnings.add(WarningKind.PATTERN, IGNORE_FILE)
         exclusion = exclusion_of(self._patterns.rules, self._exclude)
-        walking = tree_walk(root, warn=self._leave_out, places=self._places, exclusion=exclusion)
+        walking = tree_walk(root, warn=self._leave_out, places=self._places, exclusion=exclusion, faults=self._faults)
         with closing(walking) as walk:
             for found in walk:
                 self._ring.check()
@@ -103,7 +105,7 @@ class TreeReader:
         try:
             target = os.readlink(found.name, dir_fd=found.folder)
         except OSError as error:
-            self._leave_out(warning_kind(error), found.path)
+            self._leave_out(self._faults.kind(error), found.path)
         else:
             if self._leads_out(found):
                 self.warnings.add(WarningKind.LINKED_OUT, found.path)
@@ -126,7 +128,7 @@ class TreeReader:
         try:
             descriptor = open_for_reading(found.name, found.folder)
         except OSError as error:
-            self._leave_out(warning_kind(error), found.path)
+            self._leave_out(self._faults.kind(error), found.path)
             return
         try:
             self._opened_file(found.path, descriptor)
@@ -136,10 +138,14 @@ class TreeReader:
     def _opened_file(self, path: bytes, descriptor: int) -> None:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            self._leave_out(WarningKind.VANISHED, path)
+            self._leave_out(WarningKind.UNREADABLE, path)  # there is something else in its place
             return
         self._header(path, REGULAR, before, size=before.st_size)
-        crc32, after = self._content(descriptor, before)
+        crc32, after, error = self._content(descriptor, before)
+        if error is not None:
+            # Its header is on the way: the listing tells every reader that the member is none.
+            self._leave_out(self._faults.kind(error), path)
+            return
         if after is None or _version(after) != _version(before):
             self.warnings.add(WarningKind.CHANGED, path)
         entry = _entry(FILE, path, before, size=before.st_size, crc32=crc32)
@@ -149,13 +155,14 @@ class TreeReader:
         self.files += 1
         self.content_bytes += before.st_size
 
-    def _content(self, descriptor: int, before: os.stat_result) -> tuple[int, os.stat_result | None]:
-        """Write as much content as the header says. Return its CRC-32, and the file's status afterwards, or None when
-        the file was shorter.
+    def _content(self, descriptor: int, before: os.stat_result) -> tuple[int, os.stat_result | None, OSError | None]:
+        """Write as much content as the header says, with zeros for the content that does not come.
+
+        Return its CRC-32; the file's status afterwards, None when the file was shorter; and the error of its disk.
         """
         if before.st_size > BUFFER_BYTES:
             os.posix_fadvise(descriptor, 0, before.st_size, os.POSIX_FADV_SEQUENTIAL)
-        missing, crc32, after = before.st_size, 0, None
+        missing, crc32, after, failed = before.st_size, 0, None, None
         try:
             while missing and (part := self._ring.read_from(descriptor, missing)):
                 self.bytes_read += len(part)
@@ -165,10 +172,9 @@ class TreeReader:
             after = None if missing else os.fstat(descriptor)
         except OSError as error:
             # The error of a network filesystem for an open file that was removed.
-            if error.errno != errno.ESTALE:
-                raise
+            failed = None if error.errno == errno.ESTALE else error
         self._ring.write_zeros(missing + padding_bytes(before.st_size))
-        return _crc32_of_zeros(missing, crc32), after
+        return _crc32_of_zeros(missing, crc32), after, failed
 
     def _leave_out(self, kind: WarningKind, path: bytes) -> None:
         self.warnings.add(kind, path)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import grpc
 
+from archives.formats import ArchiveFormat
 from sidecar.archive.compressing import Compressions
 from sidecar.calls.calls import Calls
 from sidecar.daemon.files import FileCalls
@@ -27,7 +28,7 @@ from sidecar.restore.reading.chosen import Chosen
 from sidecar.scratch.paths import require_data_root, scratch_name
 from sidecar.scratch.scratch import Scratch, free_bytes
 from sidecar.volumes import VOLUMES, Volume
-from wire.enums import Mode, ServerControl
+from wire.enums import Mode, ServerControl, TarFormat
 from wire.framing import data_pack, data_unpack
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
@@ -80,7 +81,8 @@ class FileIO:
     ) -> Iterator[wire.CompressFilesReply]:
         """Pack one folder into one archive."""
         with self._calls.running("CompressFiles", request.ticket, context) as call:
-            if request.format != wire.ARCHIVE_FORMAT_TARGZ:
+            format_ = TarFormat.of(request.format)
+            if format_ is None:
                 raise Refused("The archive format is unknown to this sidecar.")
             if len(request.sources) != 1:
                 raise Refused("An archive has exactly one source.")
@@ -91,6 +93,7 @@ class FileIO:
                 listing=request.listing,
                 quiesce=request.quiesce,
                 exclude=exclude_of(request.exclude),
+                format_=ArchiveFormat(format_),
             )
             for told in packing:
                 yield compress_reply(*told)

@@ -31,7 +31,10 @@ class LiveContents:
         self._buffer = bytearray(READ_BYTES)
 
     def same(self, entry: Entry, found: Found | None) -> bool:
-        """Whether a restore would leave a live path unchanged. Raises SourceFailed when its disk fails."""
+        """Whether a restore would leave a live path unchanged.
+
+        Raises SourceFailed when descriptors or memory run out.
+        """
         if found is None:
             return False
         kind = stat.S_IFMT(found.status.st_mode)
@@ -50,7 +53,7 @@ class LiveContents:
     def is_kept(self, entry: Entry, found: Found | None) -> bool:
         """Whether a restore would keep the content of a live file, and at most set its metadata.
 
-        Raises SourceFailed when its disk fails.
+        Raises SourceFailed when descriptors or memory run out.
         """
         if found is None or entry.kind != FILE or not stat.S_ISREG(found.status.st_mode) or found.status.st_nlink != 1:
             return False

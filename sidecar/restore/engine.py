@@ -23,7 +23,7 @@ from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.outcome import outcome_found
-from sidecar.restore.reading.chosen import EVERYTHING, Chosen, ChosenMembers
+from sidecar.restore.reading.chosen import EVERYTHING, Chosen, ChosenMembers, WholeMembers
 from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.reading.members import Members
 from sidecar.restore.recovery import extraction_conclude, unfinished_recover
@@ -83,8 +83,10 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
         progress = ProgressMeter(on_progress, cancelled)
         try:
             with members as source, contextlib.closing(places_find(root_fd, links)) as places:
+                lacking = left_out()
+                whole = WholeMembers(source, left_out=lacking.get)
                 preparation = Preparation(
-                    members=source if chosen.is_everything else ChosenMembers(source, chosen, check=progress.check),
+                    members=whole if chosen.is_everything else ChosenMembers(whole, chosen, check=progress.check),
                     chosen=chosen,
                     places=places,
                     filesystem=volume,
@@ -92,7 +94,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
                     rooms=Rooms(places, limits),
                     progress=progress,
                     before_exchange=cache(before_exchange),  # the preparation may start again
-                    left_out=left_out(),
+                    left_out=lacking,
                     weigh=weigh,
                 )
                 return _restore(preparation, name)

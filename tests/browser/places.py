@@ -128,6 +128,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "backup, restore undone": full.backup(rows["undone"]),
         "create": f"{empty.path}backups/create/",
         "rename": full.backup(rows["ready"], "rename/"),
+        "verify": full.backup(rows["ready"], "verify/"),
         "delete": full.backup(rows["ready"], "delete/"),
         "restore, not now": full.backup(rows["ready"], "restore/"),
         "what a restore would change": full.backup(rows["ready"], "restore/preview/"),

@@ -23,6 +23,7 @@ from common.keyring import Keyring
 from operations.models import Operation
 from operations.services.chores import chores_run
 from orders.models import BackupFormat, Plan
+from repository.archive.object_keys import FORMATS
 from tests.chaos.conditions import close, collapse, damage, immutable, mount
 from tests.chaos.contents import is_snapshot
 from tests.chaos.edits import tree_edit
@@ -36,7 +37,7 @@ from tests.chaos.trees import NEVER, frozen_paths, tree_read
 from tests.chaos.volume import immutable_found
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
-from vault.models import Asset
+from vault.models import Asset, StorageTarget
 
 OTHER_KEY = f"1:{'A' * 43}="
 Step = Callable[[World, Random], str]
@@ -196,7 +197,9 @@ STEPS: list[tuple[int, Step]] = [
 
 def step_take(world: World, rng: Random) -> None:
     """Draw a step and take it; then let workers work, mostly with a fault."""
-    Plan.objects.update(backup_format=Random(rng.random()).choice(BackupFormat.values))  # noqa: S311 - repeatable
+    drawn = Random(rng.random())  # noqa: S311 - repeatable
+    Plan.objects.update(backup_format=drawn.choice(BackupFormat.values))
+    StorageTarget.objects.update(archive_format=drawn.choice(FORMATS))
     (step,) = rng.choices([step for _, step in STEPS], [weight for weight, _ in STEPS])
     _note(world, step.__name__, lambda: step(world, rng))
     if rng.random() < 0.6:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import pytest
 
 from orders.models import BackupFormat, Plan
+from repository.archive.object_keys import FORMATS
 from tests.world.linked import Linked
+from vault.models import StorageTarget
+
+STORED = [("repository", "tar.gz"), *(("archive", str(name)) for name in FORMATS)]
+"""The format of backups, and that of archives."""
 
 
-@pytest.fixture(params=[str(name) for name in BackupFormat])
+@pytest.fixture(params=STORED, ids="-".join)
 def rented(request: pytest.FixtureRequest, linked: Linked) -> Linked:
-    """A real sidecar, real storage, and a plan of that format."""
-    Plan.objects.update(backup_format=request.param)
+    """A real sidecar, real storage, and a plan and a target of these formats."""
+    assert {backup for backup, _ in STORED} == set(BackupFormat.values)
+    backup_format, archive_format = request.param
+    Plan.objects.update(backup_format=backup_format)
+    StorageTarget.objects.update(archive_format=archive_format)
     linked.target.refresh_from_db()
     return linked

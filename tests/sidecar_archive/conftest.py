@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from archives.formats import ArchiveFormat
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 
 Extract = Callable[..., Path]
@@ -22,6 +23,7 @@ class Archive:
     """
 
     at_first_write: Callable[[], object] | None = None
+    format_: ArchiveFormat = ArchiveFormat.TAR_GZ
     data: bytearray = field(default_factory=bytearray)
     progress: list[PackProgress] = field(default_factory=list)
 
@@ -32,7 +34,13 @@ class Archive:
         self.data += data
 
     def pack(self, root: Path) -> PackResult:
-        return tree_pack(root=root, sink=self, on_progress=self.progress.append, cancelled=lambda: False)
+        return tree_pack(
+            root=root,
+            sink=self,
+            on_progress=self.progress.append,
+            cancelled=lambda: False,
+            format_=self.format_,
+        )
 
 
 @pytest.fixture
@@ -56,10 +64,10 @@ def gnu_tar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]
     """Run the real GNU tar on an archive; any output on stderr fails the test."""
 
     def run(archive: Archive, *options: str | Path) -> subprocess.CompletedProcess[bytes]:
-        file = tmp_path / "archive.tar.gz"
+        file = tmp_path / f"archive.{archive.format_}"
         file.write_bytes(archive.data)
         done = subprocess.run(
-            ["tar", "--gzip", "--file", file, "--numeric-owner", *options],
+            ["tar", "--auto-compress", "--file", file, "--numeric-owner", *options],
             check=False,
             capture_output=True,
             env={**os.environ, "LC_ALL": "C"},

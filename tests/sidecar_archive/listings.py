@@ -15,6 +15,7 @@ from sidecar.archive.pack import PackResult, tree_pack
 from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude
 from sidecar.preview.changes import PATHS_MAX, PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
+from sidecar.restore.reading.chosen import EVERYTHING, Chosen
 from wire.enums import ChangeKind, Mode
 from wire.listing import Entry, Listing
 
@@ -69,6 +70,7 @@ def preview(
     listing: bytes | Iterable[bytes],
     mode: Mode = Mode.REPLACE,
     *,
+    chosen: Chosen = EVERYTHING,
     after: bytes = b"",
     limit: int = PATHS_MAX,
 ) -> Preview:
@@ -76,6 +78,7 @@ def preview(
         root=root,
         listing=[listing] if isinstance(listing, bytes) else listing,
         mode=mode,
+        chosen=chosen,
         page=PathsPage(after=after, limit=limit),
         check=lambda: None,
     )

@@ -135,7 +135,7 @@ def restore(root: Path, archive: bytes, mode: Mode) -> ExtractSummary:
 
 
 @given(before=TREES, after=TREES, mode=st.sampled_from(Mode))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_preview_matches_a_model(in_memory: Path, before: list[Node], after: list[Node], mode: Mode) -> None:
     root = fresh(in_memory, before)
     archived, done = things(root), packed(root)
@@ -150,7 +150,7 @@ def test_preview_matches_a_model(in_memory: Path, before: list[Node], after: lis
 
 
 @given(before=TREES, after=TREES, mode=st.sampled_from(Mode))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_restore_matches_its_preview_and_leaves_no_difference(
     in_memory: Path, before: list[Node], after: list[Node], mode: Mode
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from archives.formats import ArchiveFormat
 from demo.comparison import tree_read
 from sidecar.archive.pack import PackWarning
 from tests.sidecar_archive.conftest import Archive, Extract
@@ -31,7 +32,11 @@ ODD_NAMES = [
 ]
 
 
-def test_gnu_tar_brings_back_contents_of_every_kind_and_size(world: Path, archive: Archive, extract: Extract) -> None:
+@pytest.mark.parametrize("format_", [ArchiveFormat.TAR_GZ, ArchiveFormat.TAR_ZST])
+def test_gnu_tar_brings_back_contents_of_every_kind_and_size(
+    format_: ArchiveFormat, world: Path, archive: Archive, extract: Extract
+) -> None:
+    archive.format_ = format_
     for size in (0, 1, 511, 512, 513, 4095, 1 << 20, (1 << 20) + 1, 3_000_000):
         (world / f"noise-{size}").write_bytes(noise(size))
         (world / f"text-{size}").write_bytes((b"a line of text %d\n" % size * (size // 16 + 1))[:size])

@@ -104,7 +104,7 @@ def test_folders_not_found_again_cause_a_warning_and_the_rest_is_packed(
     files = {name for name in names(archive.data) if name.endswith("z")}
     assert files == files_z(0, *range(10, DEPTH))
     assert result.warnings == tuple(
-        PackWarning(WarningKind.VANISHED, f"{level(number)}/z".encode()) for number in range(9, 0, -1)
+        PackWarning(WarningKind.UNREADABLE, f"{level(number)}/z".encode()) for number in range(9, 0, -1)
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,25 +149,45 @@ def test_companion_of_a_chosen_file_goes(restore: Restore, root: Path) -> None:
     assert (root / "extra").exists()
 
 
-def test_chosen_file_brings_its_companions_along(place: Path, root: Path, extract: Extract) -> None:
-    names = ["a.db", "a.db-wal", "b.db", "b.db-wal", "db/CURRENT", "db/MANIFEST-1", "db/000003.log", "db/mine", "LOG"]
+STORE = {"db/CURRENT", "db/MANIFEST-000001", "db/000003.log", "db/000004.ldb", "db/OPTIONS-000007", "db/LOG"}
+DATABASES = {"a.db", "a.db-wal", "a.db-shm", "b.db", "b.db-journal"}
+LEVELS = {"level.dat", "level.dat_old", "session.lock"}
+
+
+@pytest.mark.parametrize("kind", ["archive", "snapshot"])
+@pytest.mark.parametrize(
+    ("chosen", "brought"),
+    [
+        *((name, {"a.db", "a.db-wal", "a.db-shm"}) for name in ("a.db", "a.db-wal", "a.db-shm")),
+        *((name, {"b.db", "b.db-journal"}) for name in ("b.db", "b.db-journal")),
+        *((name, STORE) for name in sorted(STORE - {"db/LOG"})),
+        ("db/LOG", {"db/LOG"}),
+        ("db/mine", {"db/mine"}),
+        ("level.dat", LEVELS),
+        ("level.dat_old", {"level.dat_old"}),
+        ("logs/1.log", {"logs/1.log"}),
+    ],
+)
+def test_chosen_file_brings_its_unit(
+    place: Path, root: Path, extract: Extract, kind: str, chosen: str, brought: set[str]
+) -> None:
+    names = STORE | DATABASES | LEVELS | {"db/mine", "logs/1.log", "logs/2.log", "LOG"}
     for name in names:
         write(root / name, b"old")
     archive, tree = place / "archive.tar.gz", ListedTree(root)
     archive.write_bytes(packed(root).archive)
     for name in names:
         write(root / name, b"new")
+    settle(root)
+    told = preview(root, tree, Mode.OVERLAY, chosen.encode())
 
-    for restore in (
-        lambda chosen, operation: extract(archive, chosen=chosen, operation=operation),
-        lambda chosen, operation: tree.restore(root, chosen=chosen, operation=operation),
-    ):
-        for name in names:
-            write(root / name, b"new")
-        restore(Chosen([b"a.db", b"db/MANIFEST-1"]), str(uuid.uuid4()))
+    if kind == "archive":
+        extract(archive, Mode.OVERLAY, chosen=Chosen([chosen.encode()]))
+    else:
+        tree.restore(root, Mode.OVERLAY, chosen=Chosen([chosen.encode()]))
 
-        old = {name for name in names if (root / name).read_bytes() == b"old"}
-        assert old == {"a.db", "a.db-wal", "db/CURRENT", "db/MANIFEST-1", "db/000003.log"}
+    assert {name for name in names if (root / name).read_bytes() == b"old"} == brought
+    assert {change.path.decode() for change in told.changes} == brought
 
 
 @pytest.mark.parametrize("path", [b"", b"/etc", b"../up", b"a/../b", b".savepoint/x", b"a\0b"])

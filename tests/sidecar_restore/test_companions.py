@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.restore.outcome import outcome_release
+from sidecar.restore.reading.chosen import Chosen
 from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -97,6 +98,30 @@ def test_database_with_an_unchanged_main_file_loses_its_log(place: Path, root: P
     extract(archive, Mode.OVERLAY)
 
     assert path.stat().st_ino == inode
+    assert content(path) == wanted
+
+
+@pytest.mark.parametrize(("journal", "suffix"), [("delete", "-journal"), ("wal", "-wal")])
+def test_log_chosen_alone_brings_its_database(
+    place: Path, root: Path, extract: Extract, journal: str, suffix: str
+) -> None:
+    """A log of the backup beside a newer database would take away what both have."""
+    path = root / "data.db"
+    database(path)
+    killed(path, journal)
+    archive = pack(root, place / "a.tar.gz")
+    shutil.copytree(root, place / "copy")
+    main = path.read_bytes()
+    wanted = content(place / "copy" / "data.db")
+    content(path)  # the game starts, and goes on
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA journal_mode=delete")
+        db.execute("DELETE FROM t WHERE id % 3 = 0")
+    db.close()
+
+    extract(archive, Mode.OVERLAY, chosen=Chosen([b"data.db" + suffix.encode()]))
+
+    assert path.read_bytes() == main
     assert content(path) == wanted
 
 

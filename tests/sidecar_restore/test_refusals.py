@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from demo.comparison import Tree
 from sidecar.errors import ArchiveRefused
@@ -13,7 +17,7 @@ from sidecar.restore.outcome import outcome_read
 from sidecar.restore.reading.tar.limits import TarLimits
 from sidecar.restore.workspace.outcomes import Outcome
 from tests.faults import fault_script
-from tests.sidecar_restore.archives import compressed, header, member, pax
+from tests.sidecar_restore.archives import END, compressed, header, member, pax
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import live, settle, snapshot, write
@@ -189,6 +193,24 @@ def test_a_bomb_of_zeros_behind_the_archives_end_is_stopped(precious: Path, root
     with pytest.raises(ArchiveRefused):
         extract(archive, limits=TarLimits(total_bytes=32 << 20))
 
+    assert live(root) == before
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor(level=19).compress], ids=["gzip", "zstd"])
+def test_a_few_bytes_that_hold_gigabytes_take_no_memory(
+    compress: Callable[[bytes], bytes], precious: Path, root: Path, extract: Extract
+) -> None:
+    before = live(root)
+    archive = precious / "a.tar.gz"
+    archive.write_bytes(compress(member(b"bomb", bytes(256 << 20)) + END))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveRefused):
+            extract(archive, limits=TarLimits(total_bytes=255 << 20))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 << 20
     assert live(root) == before
 
 

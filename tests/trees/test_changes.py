@@ -88,7 +88,7 @@ EDITS = st.lists(
 STEPS = st.lists(st.tuples(EDITS, st.sampled_from(["stored", "stored", "stored", "failed", "elsewhere"])), max_size=6)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(header=st.sampled_from([0, 8192]), size=st.integers(0, SIZE_MAX), steps=STEPS, seed=st.binary(max_size=4))
 def test_the_parent_and_the_runs_make_the_file_by_the_fewest_sectors(
     header: int, size: int, steps: list[tuple[list[tuple[str, int, bytes]], str]], seed: bytes

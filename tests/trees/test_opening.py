@@ -93,14 +93,14 @@ def test_entry_swapped_for_a_link_is_not_followed(
     (root / swapped).rename(root / "kept")
     (root / swapped).symlink_to(str(root.parent / swapped.replace("world", "outside")))
     assert (root / os.fsdecode(FILE)).read_bytes() == b"secret"
-    gone(tree, entry, "vanished")
+    gone(tree, entry, "unreadable")
 
 
 def test_a_link_within_the_tree_is_not_followed_either(tree: LocalTree, entry: SourceEntry, root: Path) -> None:
     (root / "world").rename(root / "kept")
     (root / "world").symlink_to("kept")
     assert (root / os.fsdecode(FILE)).read_bytes() == b"mine"
-    gone(tree, entry, "vanished")
+    gone(tree, entry, "unreadable")
 
 
 def test_a_fifo_in_a_files_place_does_not_block(tree: LocalTree, entry: SourceEntry, root: Path) -> None:

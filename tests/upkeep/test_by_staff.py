@@ -130,6 +130,17 @@ def test_progress_and_reason_are_shown_in_the_list(snapshots, garbage):
     assert "pruning 3/9 packs 50 %" in shown
 
 
+@pytest.mark.parametrize(("chosen", "stored"), [("tar.zst", "tar.zst"), ("tar.gz", "tar.gz"), ("zip", "tar.gz")])
+def test_the_format_of_archives_is_the_targets_choice(chosen, stored, admin_client, tmp_path, settings):
+    settings.SAVEPOINT_STORAGE_ROOTS = [str(tmp_path)]
+    target = StorageTargetFactory(options={"root": str(tmp_path)})
+    values = {"name": target.name, "kind": "local", "local_root": str(tmp_path), "archive_format": chosen}
+    answer = admin_client.post(page(StorageTarget, "change", target.pk), values)
+    assert answer.status_code == (302 if chosen == stored else 200)
+    target.refresh_from_db()
+    assert target.archive_format == stored
+
+
 @pytest.mark.parametrize(("hour", "ok"), [("0", True), ("23", True), ("24", False), ("-1", False)])
 def test_the_hour_of_upkeep_is_one_of_a_day(hour, ok, admin_client, tmp_path, settings):
     settings.SAVEPOINT_STORAGE_ROOTS = [str(tmp_path)]

@@ -17,6 +17,7 @@ from backups.services.backups import backup_delete
 from demo.comparison import differences, live_read
 from orders.models import BackupFormat, Order, Plan
 from provisions.models import Provision
+from repository.archive.object_keys import FORMATS
 from repository.chunked.snapshots.create import snapshot_create
 from tests.factories import ProvisionFactory, StorageTargetFactory, UserFactory
 from tests.operations.test_keys import SECOND, keks  # noqa: F401  # a fixture
@@ -53,6 +54,7 @@ def test_both_formats_come_back_and_restore_byte_for_byte(linked):
     states = {}
     for seed, name in enumerate(BackupFormat.values * 2):
         Plan.objects.update(backup_format=name)
+        StorageTarget.objects.update(archive_format=FORMATS[seed // 2])
         change(linked.daemon.world, seed)
         backup = linked.created()
         assert backup.status == BackupStatus.READY, backup.operation.error_code
@@ -99,6 +101,7 @@ def test_both_formats_come_back_and_restore_byte_for_byte(linked):
 KEPT = (
     "id", "order", "provision", "name", "status", "size_bytes", "added_bytes", "listing_bytes", "entries", "source",
     "consistency", "format", "created_at", "warnings_total", "asset__key", "asset__stored_bytes", "asset__sha256",
+    "asset__content_type",
 )  # fmt: skip
 
 

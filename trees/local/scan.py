@@ -27,12 +27,8 @@ from trees.walk import (
 PATH_BYTES_MAX: Final = 65535 - NAME_BYTES_MAX - 1
 """The manifest's limit for a path, less a name and its slash: an entry that is left out needs a record, too."""
 
-_LEFT: Final = {
-    Reason.VANISHED: Left.VANISHED,
-    Reason.REPLACED: Left.VANISHED,
-    Reason.MOVED: Left.VANISHED,
-    Reason.NO_FILE: Left.SKIPPED,
-}
+# Something else in an entry's place, or its folder elsewhere, has not vanished: no restore may take that away.
+_LEFT: Final = {Reason.VANISHED: Left.VANISHED, Reason.NO_FILE: Left.SKIPPED}
 
 
 class LocalEntries:
@@ -99,7 +95,10 @@ class LocalEntries:
 
 
 def reason(error: OSError) -> Left:
-    """The reason for an error at one entry. Raises `SourceFailed` when it concerns more than that entry."""
+    """The reason to list for an error at one entry, of every format of backup.
+
+    A disk that fails at one entry makes that one unreadable. Raises `SourceFailed` when the error concerns more.
+    """
     why = reason_of(error)
     if why is Reason.EXHAUSTED:
         raise SourceFailed(os.strerror(error.errno or 0)) from error

@@ -17,7 +17,7 @@ from repository.chunked.restoring.folders import name_of, parent_of
 from repository.chunked.restoring.reading import snapshot_file_head
 from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.workers import Pulse
-from trees.companions import LEVEL, is_companion, is_of_store, units_of
+from trees.companions import is_companion, is_of_store, units_brought
 from trees.folders import file_head
 from trees.source import Kind
 
@@ -95,9 +95,8 @@ def _candidates(manifest: Manifest, path: bytes) -> Iterator[bytes]:
     """The paths that may be companions of a path, or that it may be a companion of."""
     name = name_of(path)
     within = path[: len(path) - len(name)]
-    for main, others in units_of(name):
-        # A user may want the older level alone.
-        if others is not None and (main != LEVEL or name == LEVEL):
+    for main, others in units_brought(name):
+        if others is not None:
             yield from (within + other for other in (main, *others))
     if is_of_store(name):
         for record, _ in manifest.under(parent_of(path)) if within else manifest.files():

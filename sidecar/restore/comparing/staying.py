@@ -75,7 +75,7 @@ class Staying:
         """Count the paths at and below a live one; return None when it or an entry below it stays.
 
         `as_link`: take a link as a link, and do not follow it. `check` is called for each path. Raise SourceFailed
-        when the disk fails.
+        when descriptors or memory run out.
         """
         as_link = as_link and stat.S_ISLNK(found.status.st_mode)
         if kind := self._reason_of_link(found) if as_link else self._reason(found, moves=True):

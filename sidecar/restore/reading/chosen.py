@@ -1,7 +1,7 @@
-"""Chosen paths: the members of a source that lie at or below them, and the companions of chosen files.
+"""Chosen paths: the members of a source that lie at or below them, and the units of chosen files.
 
-A database needs the logs of the same backup. Whether a file is a database is not known before its content, so that
-here the names decide: a chosen file brings along the files that would be its companions (`trees.companions`).
+A database needs the logs of the same backup, and a log its database. Whether a file is a database is not known before
+its content, so that here the names decide: a chosen file brings along its unit (`trees.companions`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import replace
 from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.reading.member_paths import member_path
 from sidecar.restore.reading.members import Compared, Member, MemberKind, MemberReader, Members, Wanted
-from trees.companions import LEVEL, is_of_level, is_of_store, is_store_file, main_of_log
+from trees.companions import is_of_store, is_store_file, units_brought
+from trees.paths import folders_above
 
 
 class Chosen:
@@ -23,22 +24,21 @@ class Chosen:
         """Raise ArchiveRefused for a path that no member can have."""
         self._paths = frozenset(member_path(path, limits) for path in paths)
         self.is_everything = not self._paths or b"" in self._paths
-        self._above = frozenset(above for path in self._paths for above in _folders_of(path))
-        self._stores = frozenset(within for within, name in map(_parted, self._paths) if is_store_file(name))
+        self._above = frozenset(above for path in self._paths for above in folders_above(path))
+        parted = [_parted(path) for path in self._paths]
+        self._stores = frozenset(within for within, name in parted if is_store_file(name))
+        self._brought = frozenset(within + other for within, name in parted for other in _brought(name))
 
     def covers(self, path: bytes) -> bool:
         """Whether a path, or a folder above it, was chosen."""
-        return self.is_everything or path in self._paths or any(above in self._paths for above in _folders_of(path))
+        return self.is_everything or path in self._paths or any(above in self._paths for above in folders_above(path))
 
     def takes(self, path: bytes) -> bool:
-        """Whether a member of this path is restored: it is covered, or by its name a companion of a chosen file."""
-        if self.covers(path):
+        """Whether a member of this path is restored: it is covered, or by its name of a chosen file's unit."""
+        if path in self._brought or self.covers(path):
             return True
         within, name = _parted(path)
-        if is_of_store(name) and within in self._stores:
-            return True
-        main = main_of_log(name) or (LEVEL if is_of_level(name) else None)
-        return main is not None and within + main in self._paths
+        return within in self._stores and is_of_store(name)
 
     def is_above(self, path: bytes) -> bool:
         """Whether a path is that of a folder above a chosen one."""
@@ -101,6 +101,36 @@ class ChosenMembers:
         return member if member.kind is MemberKind.DIRECTORY and self._chosen.is_above(member.path) else None
 
 
+class WholeMembers:
+    """The members of a source without those that its listing names as left out.
+
+    A file whose disk failed while it was packed has a member with zeros at its end: its header was written before.
+    """
+
+    def __init__(self, members: Members, *, left_out: Callable[[bytes], object]) -> None:
+        """`left_out` tells whether a path was left out."""
+        self._members = members
+        self._left_out = left_out
+
+    @property
+    def least_bytes(self) -> int:
+        """As of all members."""
+        return self._members.least_bytes
+
+    @contextlib.contextmanager
+    def read(self, wanted: Wanted | None = None) -> Iterator[MemberReader]:
+        """Begin a pass."""
+
+        def wants(member: Member) -> bool:
+            return self._choose(member) is not None and wanted is not None and wanted(member)
+
+        with self._members.read(None if wanted is None else wants) as reader:
+            yield _ChosenReader(reader, self._choose)
+
+    def _choose(self, member: Member) -> Member | None:
+        return None if self._left_out(member.path) else member
+
+
 class _ChosenReader:
     """One pass over the chosen members."""
 
@@ -129,11 +159,11 @@ def _parted(path: bytes) -> tuple[bytes, bytes]:
     return path[: len(path) - len(name)], name
 
 
-def _folders_of(path: bytes) -> Iterator[bytes]:
-    """The folders above a path, the root last."""
-    while path:
-        path = path.rpartition(b"/")[0]
-        yield path
+def _brought(name: bytes) -> Iterator[bytes]:
+    """The other names of the units of a chosen name, without those of a store."""
+    for main, others in units_brought(name):
+        if others is not None:
+            yield from (main, *others)
 
 
 EVERYTHING = Chosen()

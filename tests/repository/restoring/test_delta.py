@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.comparison import tree_read
@@ -255,7 +255,7 @@ def plant_one(path: Path, kind: str, what: Any, mode: int | None, files: list[Pa
             files.append(path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(wanted=TREES, live=TREES, settled=st.booleans(), delete=st.booleans())
 def test_any_tree_becomes_the_snapshots(wanted: list, live: list, *, settled: bool, delete: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:

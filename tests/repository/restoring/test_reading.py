@@ -56,7 +56,7 @@ def test_a_file_is_read_whole(kept: tuple[Kept, bytes], path: bytes) -> None:
         assert (opened.read(), opened.tell(), opened.read(5)) == (b"", len(CONTENT[path]), b"")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     path=st.sampled_from(list(CONTENT)),
     ranges=st.lists(st.tuples(st.integers(0, 5_100_000), st.integers(0, 700_000)), min_size=1, max_size=4),

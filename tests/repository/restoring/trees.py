@@ -125,8 +125,8 @@ def write(path: Path, content: bytes | None = None, mode: int = 0o644) -> Path:
 
 
 def settle(top: Path) -> None:
-    """Give every entry distinct times long ago."""
-    found = sorted(top.rglob("*"), key=lambda path: len(path.parts), reverse=True)
+    """Give every entry distinct times long ago, the same in equal trees: folders are listed in any order."""
+    found = sorted(top.rglob("*"), key=lambda path: (len(path.parts), os.fsencode(path)), reverse=True)
     for number, path in enumerate([*found, top]):
         os.utime(path, ns=(MTIME, MTIME + number * 1_000_000_007), follow_symlinks=False)
 

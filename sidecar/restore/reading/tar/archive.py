@@ -1,4 +1,4 @@
-"""A `.tar.gz` as a source of members, read from its beginning once for each pass."""
+"""A `.tar.gz` or `.tar.zst` as a source of members, read from its beginning once for each pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from sidecar.errors import SourceFailed
 from sidecar.restore.reading.members import Wanted
-from sidecar.restore.reading.tar.gunzip import GunzipStream
+from sidecar.restore.reading.tar.decompressed import Decompressed
 from sidecar.restore.reading.tar.limits import TarLimits
 from sidecar.restore.reading.tar.reader import TarReader
 
@@ -28,7 +28,7 @@ class TarArchive:
         """Begin a pass; contents come with their members, whether or not they are wanted."""
         del wanted
         self._packed.seek(0)
-        stream = GunzipStream(self._packed, total_bytes=self._limits.total_bytes)
+        stream = Decompressed(self._packed, total_bytes=self._limits.total_bytes)
         with contextlib.closing(stream):
             yield TarReader(stream, self._limits)
 

@@ -2,65 +2,35 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
 
 from isal import igzip_lib
 
-from pipelines.pipe import Pipe
-from sidecar.errors import ArchiveDamaged, ArchiveRefused, SourceFailed
+from sidecar.errors import ArchiveDamaged
 
 _INPUT_BYTES = 256 << 10
 # The bytes fed at the beginning of a member. ISA-L misreads some optional fields that arrive in two pieces, so this is
 # enough for any header. It is also few enough that the rest of a short member's bytes costs little.
 _BEGIN_BYTES = 16 << 10
 _OUTPUT_BYTES = 1 << 20
-_PIECES_WAITING = 2
 
 
-class GunzipStream:
-    """The decompressed bytes of `source` (RFC 1952), read forward only.
+class Gunzip:
+    """An iterator over the content of gzip members (RFC 1952); `read` returns up to so many of the next bytes.
 
-    The CRC-32 and the length of every member are checked before the stream ends. Raises `ArchiveDamaged` for a
-    truncated member, and for anything but zeros or a further member behind it; `ArchiveRefused` for more than
-    `total_bytes`. A thread decompresses some MiB ahead, until `close`.
+    The CRC-32 and the length of every member are checked before it ends. Raises `ArchiveDamaged` for a truncated
+    member, and for anything but zeros or a further member behind it.
     """
 
-    def __init__(self, source: BinaryIO, *, total_bytes: int) -> None:
-        self._source = source
-        self._total_bytes = total_bytes
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
         self._inflate = _decompressor()
         self._input = b""
         self._fed = 0
         self._at_begin = True
-        self._piece = memoryview(b"")
-        self.bytes_read = 0
-        self.bytes_out = 0
-        self._pieces: Pipe[bytes] = Pipe(_PIECES_WAITING)
-        self._pieces.feed(iter(self._next_piece, b""), name="decompressing ahead")
 
-    def take(self, wanted: int) -> memoryview:
-        """Return between 1 and `wanted` of the next bytes, or none at the end of the stream."""
-        if not self._piece:
-            self._piece = memoryview(self._pieces.take() or b"")
-        taken, self._piece = self._piece[:wanted], self._piece[wanted:]
-        return taken
-
-    def exactly(self, wanted: int) -> bytes:
-        """Return the next `wanted` bytes. Raise ArchiveDamaged when the stream ends before."""
-        taken = self.take(wanted)
-        if len(taken) == wanted:
-            return bytes(taken)
-        parts = bytearray(taken)
-        while len(parts) < wanted:
-            taken = self.take(wanted - len(parts))
-            if not taken:
-                raise ArchiveDamaged("the archive ends too early")
-            parts += taken
-        return bytes(parts)
-
-    def close(self) -> None:
-        """Stop reading; the source stays open."""
-        self._pieces.close()
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._next_piece, b"")
 
     def _next_piece(self) -> bytes:
         while True:
@@ -72,9 +42,6 @@ class GunzipStream:
             except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub declares an instance
                 raise ArchiveDamaged("the archive's compression is damaged") from error
             if piece:
-                self.bytes_out += len(piece)
-                if self.bytes_out > self._total_bytes:
-                    raise ArchiveRefused(f"the archive holds more than {self._total_bytes} bytes")
                 return piece
 
     def _next_input(self) -> bytes | None:
@@ -109,20 +76,12 @@ class GunzipStream:
 
     def _fill(self, wanted: int) -> None:
         """Buffer at least `wanted` bytes to feed, fewer only at the end of the file."""
-        while len(self._input) - self._fed < wanted and (more := self._read()):
+        while len(self._input) - self._fed < wanted and (more := self._read(_INPUT_BYTES)):
             self._input, self._fed = self._input[self._fed :] + more, 0
 
     def _feed(self, most: int) -> bytes:
         data = self._input[self._fed : self._fed + most]
         self._fed += len(data)
-        return data
-
-    def _read(self) -> bytes:
-        try:
-            data = self._source.read(_INPUT_BYTES)
-        except OSError as error:
-            raise SourceFailed("the archive cannot be read") from error
-        self.bytes_read += len(data)
         return data
 
 

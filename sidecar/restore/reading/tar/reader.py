@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.restore.reading.member_paths import member_path, shown
 from sidecar.restore.reading.members import ZEROS, Compared, Member, MemberKind, content_compare, dense_bytes
+from sidecar.restore.reading.tar.decompressed import Decompressed
 from sidecar.restore.reading.tar.extended import EXTENDED, ExtendedHeaders, Records, pax_number, pax_time
-from sidecar.restore.reading.tar.gunzip import GunzipStream
 from sidecar.restore.reading.tar.header import BLOCK, Header, header_parse
 from sidecar.restore.reading.tar.limits import TarLimits
 from sidecar.restore.reading.tar.sparse_map import RUNS_MAX, SparseMap, map_of_content, map_of_header, map_of_records
@@ -42,7 +42,7 @@ class TarReader:
     valid members that are not acceptable.
     """
 
-    def __init__(self, stream: GunzipStream, limits: TarLimits) -> None:
+    def __init__(self, stream: Decompressed, limits: TarLimits) -> None:
         self._stream = stream
         self._limits = limits
         self._extended = ExtendedHeaders(limits)

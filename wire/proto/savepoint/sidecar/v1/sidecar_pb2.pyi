@@ -11,6 +11,7 @@ class ArchiveFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ARCHIVE_FORMAT_UNSPECIFIED: _ClassVar[ArchiveFormat]
     ARCHIVE_FORMAT_TARGZ: _ClassVar[ArchiveFormat]
+    ARCHIVE_FORMAT_TARZST: _ClassVar[ArchiveFormat]
 
 class ExtractMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -32,6 +33,7 @@ class ServerControl(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SERVER_CONTROL_LEAVE: _ClassVar[ServerControl]
 ARCHIVE_FORMAT_UNSPECIFIED: ArchiveFormat
 ARCHIVE_FORMAT_TARGZ: ArchiveFormat
+ARCHIVE_FORMAT_TARZST: ArchiveFormat
 EXTRACT_MODE_UNSPECIFIED: ExtractMode
 EXTRACT_MODE_REPLACE: ExtractMode
 EXTRACT_MODE_OVERLAY: ExtractMode

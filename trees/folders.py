@@ -106,6 +106,16 @@ def link_end(name: bytes, folder: int) -> bytes | None:
         os.close(end)
 
 
+def link_leads_out(name: bytes, folder: int, *, root: bytes) -> bool:
+    """Whether a symbolic link in an open folder leads out of the folder at the absolute path `root`.
+
+    The game may see more of its machine than this process does. So a link whose end is missing here, or closed to this
+    user, leads where the texts of the links say; one that dangles inside the root does not lead out.
+    """
+    end = link_end(name, folder) or os.path.realpath(path_of(folder) + b"/" + name)
+    return not (end + b"/").startswith(root.rstrip(b"/") + b"/")
+
+
 def path_of(fd: int) -> bytes:
     """The present absolute path of an open file or folder."""
     return os.readlink(b"/proc/self/fd/%d" % fd)  # noqa: PTH115 - bytes

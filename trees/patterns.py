@@ -25,11 +25,13 @@ LAYER_MAX: Final = 100
 PATTERNS_MAX: Final = 5 * LAYER_MAX
 PATTERN_BYTES_MAX: Final = 1000
 STARS_MAX: Final = 3
-"""The most `*` in one name of a pattern: the time to match a name grows with their number as a power."""
+"""The most `*` in one name of a pattern."""
 
 _FOLDERS_CACHED: Final = 2048
 _SPECIAL: Final = re.compile(rb"[*?\[\\]")
 _STARS: Final = re.compile(rb"\*+")
+_STAR: Final = b"[^/]*"
+"""A star in the library's regular expressions, where nothing else looks like it: no name and no set has a slash."""
 _SETS: Final = re.compile(rb"(?<!\\)\[[^\]]*(?:\[|--|&&|~~|\|\|)")
 """A set in a set, such as `[[:alpha:]]`, which the library does not know, and what Python reserves for operators."""
 
@@ -268,6 +270,19 @@ def _regex(text: bytes, line: int) -> re.Pattern[bytes]:
     if regex is None or _SETS.search(text):
         raise PatternRefused(line, PatternFault.BRACKET)
     try:
-        return re.compile(regex)
+        return re.compile(_without_backtracking(regex))
     except re.error:
         raise PatternRefused(line, PatternFault.BRACKET) from None
+
+
+def _without_backtracking(regex: bytes) -> bytes:
+    """The same regular expression of one name, for which the time is bounded by the lengths of name and pattern.
+
+    The parts between two stars match names of one length only, so the first place of each is as good as any later
+    one: an atomic group never tries another. Backtracking takes the length of the name to the power of the stars.
+    """
+    first, *between = regex.split(_STAR)
+    if not between:
+        return regex
+    *inner, last = between
+    return first + b"".join(b"(?>[^/]*?%b)" % part for part in inner) + _STAR + last

@@ -25,7 +25,7 @@ from sidecar.pacing import NO_LIMIT, Bandwidth, low_priority
 from sidecar.places.places import Places
 from sidecar.scan import DiskFaults, exclusion_of, tree_walk
 from trees.beneath import open_for_reading
-from trees.folders import link_end
+from trees.folders import link_leads_out, path_of
 from trees.walk import Found, LinkIdentity, link_identity
 from wire.enums import WarningKind
 from wire.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
@@ -59,7 +59,7 @@ class TreeReader:
         self._bandwidth = bandwidth
         self._places = places
         self._patterns = patterns
-        self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}"))
+        self._root = path_of(places.root.fd)
         self._linked: dict[LinkIdentity, Entry] = {}
         self._faults = DiskFaults()
 
@@ -107,15 +107,10 @@ class TreeReader:
         except OSError as error:
             self._leave_out(self._faults.kind(error), found.path)
         else:
-            if self._leads_out(found):
+            if link_leads_out(found.name, found.folder, root=self._root):
                 self.warnings.add(WarningKind.LINKED_OUT, found.path)
             self._header(found.path, SYMBOLIC_LINK, found.status, link=target)
             self._list(_entry(SYMLINK, found.path, found.status, link=target))
-
-    def _leads_out(self, found: Found) -> bool:
-        """Whether a symbolic link leads out of the tree. A dangling link does not."""
-        end = link_end(found.name, found.folder)
-        return end is not None and not (end + b"/").startswith(self._root.rstrip(b"/") + b"/")
 
     def _file(self, found: Found) -> None:
         shared = link_identity(found.status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,7 +15,7 @@ from sidecar.exclusion.patterns import IGNORE_FILE
 from sidecar.places.places import PlacedTree, Places
 from sidecar.snapshot.sessions import Session
 from trees import source as trees
-from trees.folders import link_end
+from trees.folders import link_leads_out, path_of
 from trees.source import Kind, SourceEntry
 from wire.enums import WarningKind
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
@@ -107,7 +106,7 @@ class _Left:
     def __init__(self, places: Places, live: PlacedTree) -> None:
         self._places = places
         self._live = live
-        self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}")).rstrip(b"/") + b"/"
+        self._root = path_of(places.root.fd)
 
     def warn(self, entry: SourceEntry, log: WarningLog) -> None:
         """Log the warnings of an entry that tells nothing of them itself."""
@@ -117,10 +116,9 @@ class _Left:
             log.add(WarningKind.LINKED_OUT, entry.path)
 
     def _leads_out(self, path: bytes) -> bool:
-        """Whether a symbolic link leads out of the tree. A dangling link does not."""
+        """Whether a symbolic link leads out of the tree."""
         try:
             folder, name = self._live.parent(path)
         except OSError:
             return False
-        end = link_end(name, folder)
-        return end is not None and not (end + b"/").startswith(self._root)
+        return link_leads_out(name, folder, root=self._root)

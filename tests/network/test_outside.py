@@ -156,13 +156,26 @@ def test_new_folder_keeps_a_mount_point_and_locked_entries_in_it(place: Place) -
         assert not (place.world / "new/gone").exists()
 
 
-@pytest.mark.parametrize("form", ["absolute", "relative", "through another link"])
+@pytest.mark.parametrize(
+    "form", ["absolute", "relative", "through another link", "below a closed folder", "away", "relative and away"]
+)
 def test_link_that_leads_out_is_reported(place: Place, client: Client, form: str) -> None:
     outside = place.daemon.folder / "outside"
     outside.mkdir(mode=0o755)
     (place.world / "inside").symlink_to("plugins")
-    (place.world / "nowhere").symlink_to("/nowhere/at/all")
-    target = {"absolute": outside, "relative": Path("../outside"), "through another link": Path("inside/../../outside")}
+    (place.world / "nowhere").symlink_to("not/here")
+    (place.world / "circle").symlink_to("circle")
+    closed = place.daemon.folder / "closed"
+    (closed / "map").mkdir(parents=True)
+    closed.chmod(0o700)
+    target = {
+        "absolute": outside,
+        "relative": Path("../outside"),
+        "through another link": Path("inside/../../outside"),
+        "below a closed folder": closed / "map",
+        "away": Path("/mnt/volume/world"),  # in the game's container alone
+        "relative and away": Path("../../volume/world"),
+    }
     (place.world / "map").symlink_to(target[form])
 
     backup = place.backup()

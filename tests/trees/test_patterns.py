@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from trees.patterns import (
     LAYER_MAX,
     PATTERN_BYTES_MAX,
     PATTERNS_MAX,
+    STARS_MAX,
     FolderPatterns,
     PatternFault,
     PatternRefused,
@@ -183,3 +187,48 @@ def test_a_wide_tree_of_many_states_needs_bounded_memory(monkeypatch: pytest.Mon
         assert folder is not None
         assert folder.excluding(b"x", is_folder=True, at=0) == number + 1
         assert len(folder._known) <= 4
+
+
+STARRED = [b"*", b"*", b"a", b"b", b"?", b"[ab]", b"[!a]", b"\\*", b"[^b]", b"\\[", b"c"]
+
+
+def test_stars_match_what_the_librarys_own_expression_matches() -> None:
+    chance = random.Random(1)  # noqa: S311 - the same in every run
+    matched = 0
+    for _ in range(3000):
+        text = b"".join(chance.choice(STARRED) for _ in range(chance.randint(2, 8)))
+        if not 1 < text.count(b"*") <= STARS_MAX or b"**" in text:
+            continue
+        rules, (own, _) = patterns_compile([text]), GitIgnoreSpecPattern.pattern_to_regex(b"/" + text + b"/")
+        assert rules is not None
+        assert own is not None
+        for _ in range(10):
+            name = bytes(chance.choice(b"ab*c[\n") for _ in range(chance.randint(1, 9)))
+            wanted = re.match(own, name + b"/") is not None
+            assert (rules.excluding(name, is_folder=True, at=-1) == 1) == wanted, (text, name)
+            matched += wanted
+    assert matched > 100
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        b"*[a]*[a]*[a]%db",
+        b"*a*?a*?a%dz",
+        b"*[a]*[a]*%db",
+        b"*?*?*a%db",
+        b"*" + b"[a]" * 60 + b"[a]*" + b"[a]" * 60 + b"%db",
+        b"*" + b"?" * 120 + b"*[a]" + b"a" * 100 + b"*%db",
+        b"!*[a]*[a]*[a]%db",
+    ],
+)
+@pytest.mark.parametrize("byte", [b"a", b"b"])
+def test_patterns_and_names_of_a_customer_take_bounded_time(shape: bytes, byte: bytes) -> None:
+    rules = patterns_compile([shape % number for number in range(LAYER_MAX)])
+    assert rules is not None
+    began = time.process_time()
+    for number in range(20):
+        rules.excluding(byte * 250 + b"%d" % number, is_folder=True, at=-1)
+        rules.below(byte * 250 + b"%d" % number)
+    # Some milliseconds; with backtracking minutes.
+    assert time.process_time() - began < 3

@@ -183,7 +183,8 @@ LANE_OF = {
         "api/v1/schema/", "api/v1/docs/", "^api/", ORDER, f"{ORDER}activity/", f"{ORDER}backups/", f"{ORDER}exclude/",
         f"{ORDER}backups/create/", f"{ORDER}operations/{{operation}}/cancel/",
         *(f"{ORDER}backups/{{backup}}/{name}" for name in (
-            "", "detail/", "rename/", "accept/", "lock/", "restore/", "undo/", "retry/", "delete/",
+            "", "detail/", "rename/", "accept/", "lock/", "restore/", "restore/volume/", "undo/", "retry/",
+            "delete/", "verify/",
         )),
     },
 }  # fmt: skip

@@ -15,7 +15,7 @@ from archives.formats import ArchiveFormat
 from pipelines.pipe import TimedOut
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
-from sidecar.archive.tree_reader import TreeReader
+from sidecar.archive.tree_reader import PACKED_BYTES_MAX, TreeReader
 from sidecar.errors import Cancelled, ScratchFull
 from sidecar.exclusion.counting import tree_count
 from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude, patterns_read
@@ -75,7 +75,7 @@ def tree_pack(  # noqa: PLR0913 - all by keyword, and none can be derived from a
         ring = Ring()
         listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
         reader = TreeReader(ring, places, listed, patterns=patterns, bandwidth=bandwidth)
-        progress = _Progress(reader, counted.kept.bytes, on_progress)
+        progress = _Progress(reader, min(counted.kept.bytes, PACKED_BYTES_MAX), on_progress)
         # Readers of the archive plan by the total, so it is reported before the first byte.
         progress.report()
         output = _Output(sink)

@@ -22,8 +22,8 @@ class Filled:
 class Ring(Pipe[Filled]):
     """A pipe of bytes in large, reused buffers; bytes read from files are not copied again.
 
-    The producer calls `write`, `write_zeros` and `read_from`, and at the end `flush`. The consumer gives each buffer
-    back before it takes the next.
+    The producer calls `write` and `read_from`, and at the end `flush`. The consumer gives each buffer back before it
+    takes the next.
     """
 
     _size: int
@@ -46,13 +46,6 @@ class Ring(Pipe[Filled]):
             end = len(data)
         self._buffer[self._size : end] = data
         self._size = end
-
-    def write_zeros(self, size: int) -> None:
-        """Append `size` zeros; they may exceed a buffer."""
-        while size:
-            count = min(BUFFER_BYTES, size)
-            self.write(bytes(count))
-            size -= count
 
     def read_from(self, descriptor: int, size: int) -> memoryview:
         """Append up to `size` bytes of an open file, none at its end. Return them, valid until the next call."""

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from contextlib import closing
+from typing import Final
 
 from isal import isal_zlib
 
@@ -26,10 +27,18 @@ from sidecar.places.places import Places
 from sidecar.scan import DiskFaults, exclusion_of, tree_walk
 from trees.beneath import open_for_reading
 from trees.folders import link_leads_out, path_of
+from trees.limits import CONTENT_BYTES_MAX
+from trees.local.file import data_ranges, is_sparse
 from trees.walk import Found, LinkIdentity, link_identity
 from wire.enums import WarningKind
 from wire.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
 from wire.listing import HARD_LINK as FURTHER_NAME
+
+PACKED_BYTES_MAX: Final = CONTENT_BYTES_MAX - (64 << 30)
+"""The most bytes of an archive before it is compressed. A file that exceeds them is left out, whose data may be one
+hole: a restore would refuse the whole backup. Room for the headers of the entries behind it is left.
+"""
+_ZEROS: Final = bytes(BUFFER_BYTES)
 
 
 class TreeReader:
@@ -62,6 +71,7 @@ class TreeReader:
         self._root = path_of(places.root.fd)
         self._linked: dict[LinkIdentity, Entry] = {}
         self._faults = DiskFaults()
+        self._packed = 0
 
     def run(self, root: int) -> None:
         """Write every entry below an open folder, then the end of the archive. Raises `SourceFailed`, and `Closed`."""
@@ -135,6 +145,9 @@ class TreeReader:
         if not stat.S_ISREG(before.st_mode):
             self._leave_out(WarningKind.UNREADABLE, path)  # there is something else in its place
             return
+        if self._packed + before.st_size > PACKED_BYTES_MAX:
+            self._leave_out(WarningKind.UNREADABLE, path)
+            return
         self._header(path, REGULAR, before, size=before.st_size)
         crc32, after, error = self._content(descriptor, before)
         if error is not None:
@@ -151,25 +164,53 @@ class TreeReader:
         self.content_bytes += before.st_size
 
     def _content(self, descriptor: int, before: os.stat_result) -> tuple[int, os.stat_result | None, OSError | None]:
-        """Write as much content as the header says, with zeros for the content that does not come.
+        """Write as much content as the header says, with zeros for holes and for content that does not come.
 
         Return its CRC-32; the file's status afterwards, None when the file was shorter; and the error of its disk.
         """
-        if before.st_size > BUFFER_BYTES:
-            os.posix_fadvise(descriptor, 0, before.st_size, os.POSIX_FADV_SEQUENTIAL)
-        missing, crc32, after, failed = before.st_size, 0, None, None
+        size = before.st_size
+        if size > BUFFER_BYTES:
+            os.posix_fadvise(descriptor, 0, size, os.POSIX_FADV_SEQUENTIAL)
+        crc32 = at = 0
+        after = failed = None
         try:
-            while missing and (part := self._ring.read_from(descriptor, missing)):
-                self.bytes_read += len(part)
-                self._bandwidth.take(len(part), check=self._ring.check)
-                missing -= len(part)
-                crc32 = isal_zlib.crc32(part, crc32)
-            after = None if missing else os.fstat(descriptor)
+            is_holey = size > BUFFER_BYTES and is_sparse(before)
+            for low, high in data_ranges(descriptor, 0, size) if is_holey else [(0, size)]:
+                if is_holey:
+                    os.lseek(descriptor, low, os.SEEK_SET)
+                crc32 = self._zeros(low - at, crc32)
+                self.bytes_read += low - at
+                at = low
+                while at < high and (part := self._ring.read_from(descriptor, high - at)):
+                    at += len(part)
+                    crc32 = self._took(part, crc32)
+                if at < high:
+                    break  # the file has become shorter
+            else:
+                self.bytes_read += size - at
+                after = os.fstat(descriptor)
         except OSError as error:
             # The error of a network filesystem for an open file that was removed.
             failed = None if error.errno == errno.ESTALE else error
-        self._ring.write_zeros(missing + padding_bytes(before.st_size))
-        return _crc32_of_zeros(missing, crc32), after, failed
+        crc32 = self._zeros(size - at, crc32)
+        self._zeros(padding_bytes(size))
+        self._packed += size + padding_bytes(size)
+        return crc32, after, failed
+
+    def _took(self, part: memoryview, crc32: int) -> int:
+        """Count content that was read. Return the CRC-32 so far."""
+        self.bytes_read += len(part)
+        self._bandwidth.take(len(part), check=self._ring.check)
+        return isal_zlib.crc32(part, crc32)
+
+    def _zeros(self, size: int, crc32: int = 0) -> int:
+        """Write zeros, which may be terabytes. Return the CRC-32 of everything so far."""
+        while size:
+            piece = _ZEROS[:size]
+            self._ring.write(piece)
+            crc32 = isal_zlib.crc32(piece, crc32)
+            size -= len(piece)
+        return crc32
 
     def _leave_out(self, kind: WarningKind, path: bytes) -> None:
         self.warnings.add(kind, path)
@@ -197,7 +238,9 @@ class TreeReader:
             size=size,
             link=link,
         )
-        self._ring.write(member_header(member))
+        header = member_header(member)
+        self._ring.write(header)
+        self._packed += len(header)
         self.entries += 1
 
 
@@ -210,12 +253,3 @@ def _entry(
 ) -> Entry:
     mode = stat.S_IMODE(status.st_mode)
     return Entry(kind, mode, status.st_uid, status.st_gid, status.st_mtime_ns, size, crc32, path, link)
-
-
-def _crc32_of_zeros(size: int, crc32: int) -> int:
-    """The CRC-32 of some content with `size` zeros after it."""
-    while size:
-        count = min(BUFFER_BYTES, size)
-        crc32 = isal_zlib.crc32(bytes(count), crc32)
-        size -= count
-    return crc32

@@ -17,9 +17,11 @@ from sidecar.errors import ArchiveDamaged, ArchiveRefused, Cancelled, SidecarErr
 from sidecar.preview.changes import PathsPage
 from sidecar.preview.comparison import restore_preview
 from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.reading.limits import Limits
 from sidecar.restore.reading.listed import members as reading
 from sidecar.restore.reading.listed.contents import Asked, Contents, Part, PassBegins
 from sidecar.restore.recovery import extractions_recover
+from tests.sidecar_archive.listings import HEAD, listing_of
 from tests.sidecar_restore.conftest import OPERATION
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.listed import HOLE, ListedTree
@@ -376,3 +378,17 @@ def test_preview_tells_of_attributes_that_differ(root: Path, tree: ListedTree) -
     assert b"folder/same" not in told()
     tree.restore(root)
     assert told() == set()
+
+
+@pytest.mark.parametrize(("data", "is_refused"), [(0, False), (6, False), (7, True)])
+def test_holes_of_listed_files_count_nothing(data: int, *, is_refused: bool) -> None:
+    """Five files of a TiB each, with so many bytes of data."""
+    lines = [b"f 420 0 0 0 %d %b 0 %d - %d %%" % (1 << 40, b"0" * 64, data, number) for number in range(5)]
+    listing = listing_of(*lines, head=HEAD.replace(b" 1 ", b" 2 "))
+    members = reading.ListedMembers(lambda: [listing], Contents(), Limits(total_bytes=30), check=lambda: None)
+    with members.read() as reader:
+        if is_refused:
+            with pytest.raises(ArchiveRefused, match="more than 30 bytes: 4"):
+                list(reader.members())
+        else:
+            assert sum(found.size for found in reader.members()) == 5 << 40

@@ -186,6 +186,14 @@ def test_bomb_is_stopped_by_its_real_output_at_the_limit(
     assert without_times(snapshot(precious), b"root") == without_times(before, b"root")
 
 
+def test_refusal_of_a_large_file_names_it(precious: Path, extract: Extract) -> None:
+    size = pax({b"GNU.sparse.major": b"0", b"GNU.sparse.size": b"%d" % (5 << 40), b"GNU.sparse.map": b"0,0"})
+    archive = compressed(precious / "a.tar.gz", member(b"level.dat", b"1"), size, member(b"sparse.img"))
+
+    with pytest.raises(ArchiveRefused, match=r"sparse\.img"):
+        extract(archive)
+
+
 def test_a_bomb_of_zeros_behind_the_archives_end_is_stopped(precious: Path, root: Path, extract: Extract) -> None:
     before = live(root)
     archive = compressed(precious / "a.tar.gz", member(b"a"), end=bytes(40 << 20))

@@ -72,7 +72,7 @@ class LocalFile:
 
     def __enter__(self) -> Self:
         self._descriptor, status = entry_open(self._root, self._entry)
-        self._sparse = status.st_blocks * _DISK_BLOCK < status.st_size
+        self._sparse = is_sparse(status)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -83,13 +83,9 @@ class LocalFile:
 
     def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The ranges from `start` to `stop` that hold data, in order; the gaps between them are holes."""
-        while start < stop:
-            low = self._seek(start, os.SEEK_DATA) if self._sparse else start
-            if low is None or low >= stop:
-                return
-            high = self._seek(low, os.SEEK_HOLE) if self._sparse else stop
-            yield low, min(high or stop, stop)
-            start = high or stop
+        if not self._sparse:
+            return iter([(start, stop)] if start < stop else [])
+        return self._told(data_ranges(self._descriptor, start, stop))
 
     def readinto(self, view: memoryview, offset: int) -> int:
         """Fill the view from that offset and return the bytes read: fewer than it has only at the end of the file."""
@@ -129,20 +125,42 @@ class LocalFile:
 
     def is_hole(self, start: int, stop: int) -> bool:
         """Whether the range from `start` to `stop` is one hole, without data."""
-        if not self._sparse:
-            return False
-        low = self._seek(start, os.SEEK_DATA)
-        return low is None or low >= stop
+        return self._sparse and next(self._told(data_ranges(self._descriptor, start, stop)), None) is None
 
-    def _seek(self, offset: int, whence: int) -> int | None:
-        """The offset of the next data or hole; None when there is none up to the end."""
+    @staticmethod
+    def _told(ranges: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         try:
-            return os.lseek(self._descriptor, offset, whence)
+            yield from ranges
         except OSError as error:
-            if error.errno == errno.ENXIO:
-                return None
-            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-                # The file system does not report holes: treat everything as data.
-                self._sparse = False
-                return offset if whence == os.SEEK_DATA else None
             raise SourceGone(reason(error)) from error
+
+
+def is_sparse(status: os.stat_result) -> bool:
+    """Whether a file takes less room than it has bytes, so that it may have holes."""
+    return status.st_blocks * _DISK_BLOCK < status.st_size
+
+
+def data_ranges(descriptor: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """The ranges of an open file from `start` to `stop` that hold data, in order. Raises OSError.
+
+    Where the file system does not report holes, everything is data.
+    """
+    while start < stop:
+        low = _seek(descriptor, start, os.SEEK_DATA)
+        if low is None or low >= stop:
+            return
+        high = _seek(descriptor, low, os.SEEK_HOLE)
+        start = stop if high is None else min(high, stop)
+        yield low, start
+
+
+def _seek(descriptor: int, offset: int, whence: int) -> int | None:
+    """The offset of the next data or hole; None when there is none up to the end."""
+    try:
+        return os.lseek(descriptor, offset, whence)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
+            return offset if whence == os.SEEK_DATA else None
+        raise

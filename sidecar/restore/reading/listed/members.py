@@ -172,9 +172,11 @@ class ListedReader:
             if entry.kind == LEFT_OUT:
                 continue
             member = self._member(entry)
-            total += member.size
+            # A hole takes no room, and costs no reading.
+            total += entry.data if entry.kind == FILE else 0
             if total > self._limits.total_bytes:
-                raise ArchiveRefused(f"the backup's files have more than {self._limits.total_bytes} bytes")
+                detail = f"the backup's files up to this one have more than {self._limits.total_bytes} bytes"
+                raise ArchiveRefused(f"{detail}: {shown(entry.path)}")
             held = _STEP_BYTES + len(entry.path) + len(entry.link)
             if entry.xattrs:
                 held += sum(map(len, (*entry.xattrs, *entry.xattrs.values())))

@@ -136,7 +136,8 @@ class TarReader:
         size = size if kind is MemberKind.FILE else 0
         self._file_bytes += size
         if self._file_bytes > self._limits.total_bytes:
-            raise ArchiveRefused(f"the archive's files have more than {self._limits.total_bytes} bytes")
+            detail = f"the archive's files up to this one have more than {self._limits.total_bytes} bytes"
+            raise ArchiveRefused(f"{detail}: {shown(path)}")
         return Member(kind, path, link, size, _metadata(header, records, name))
 
     def _link(self, kind: MemberKind, path: bytes, link: bytes) -> bytes:

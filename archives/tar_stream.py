@@ -43,7 +43,7 @@ class _Compression(NamedTuple):
 
 
 _COMPRESSIONS: Final = {
-    ArchiveFormat.TAR_GZ: _Compression(lambda block, size: deflate(block, 0, size), GzipStream),
+    ArchiveFormat.TAR_GZ: _Compression(lambda block, size: deflate(block, 0, size, alike=True), GzipStream),
     ArchiveFormat.TAR_ZST: _Compression(lambda block, size: zstd_frame(memoryview(block)[:size]), ZstdStream),
 }
 

@@ -111,6 +111,7 @@ def test_a_listing_that_is_not_whole_deletes_nothing_and_staff_see_why(
     whole_require(snapshots)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [breaks_off, is_empty, lacks_one])
 def test_a_listing_that_is_not_whole_at_any_time_of_a_prune_costs_no_backup(
     snapshots: Snapshots, due: Backup, spoil: Callable[[Entries], Entries], monkeypatch: pytest.MonkeyPatch

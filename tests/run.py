@@ -29,6 +29,7 @@ PARTS = [
     ["tests/processes"],
     ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network"],
     ["tests/sidecar_daemon"],
+    ["tests/formats"],
     ["tests/sidecar_archive", "tests/sidecar_game", "tests/sidecar_restore", "tests/storage"],
     ["tests/browser"],
     ["tests/repository", "tests/trees"],

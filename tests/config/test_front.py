@@ -203,6 +203,33 @@ def test_every_route_has_its_lane() -> None:
     assert rest == {path for path in found if path.startswith("admin/vault/storagetarget/")}
 
 
+@pytest.mark.parametrize("path", ["/orders/7/backups/8/files/", "/api/v1/assets/7/", "/orders/7/exclude/estimate/"])
+def test_pages_answer_while_a_storage_or_a_sidecar_does_not(path: str) -> None:
+    answers, begun = threading.Event(), threading.Event()
+
+    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == path:
+            begun.set()
+            answers.wait(20)
+        start("200 OK", [])
+        return Whole([b"whole"])
+
+    async def run() -> None:
+        front, page, slow = Front(answer), Client(), [Client() for _number in range(30)]
+        waiting = [asyncio.create_task(front(scope_of(path=path), client.receive, client.send)) for client in slow]
+        try:
+            assert await asyncio.to_thread(begun.wait, 10)
+            await asyncio.wait_for(front(scope_of(path="/accounts/login/"), page.receive, page.send), 10)
+            assert page.status == 200
+            assert not any(client.sent for client in slow)
+        finally:
+            answers.set()
+            await asyncio.gather(*waiting)
+        assert [client.status for client in slow] == [200] * 30
+
+    asyncio.run(run())
+
+
 def streamed(pieces: Iterable[bytes]) -> Any:
     def answer(_environ: dict[str, Any], start: Any) -> StreamingHttpResponse:
         start("200 OK", [])

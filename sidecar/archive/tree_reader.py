@@ -180,7 +180,10 @@ class TreeReader:
                     os.lseek(descriptor, low, os.SEEK_SET)
                 crc32 = self._zeros(low - at, crc32)
                 self.bytes_read += low - at
-                at, crc32 = self._data(descriptor, low, high, crc32)
+                at = low
+                while at < high and (part := self._ring.read_from(descriptor, high - at)):
+                    at += len(part)
+                    crc32 = self._took(part, crc32)
                 if at < high:
                     break  # the file has become shorter
             else:
@@ -194,14 +197,11 @@ class TreeReader:
         self._packed += size + padding_bytes(size)
         return crc32, after, failed
 
-    def _data(self, descriptor: int, low: int, high: int, crc32: int) -> tuple[int, int]:
-        """Write a range of a file, up to the file's end. Return where that was, and the CRC-32 so far."""
-        while low < high and (part := self._ring.read_from(descriptor, high - low)):
-            self.bytes_read += len(part)
-            self._bandwidth.take(len(part), check=self._ring.check)
-            low += len(part)
-            crc32 = isal_zlib.crc32(part, crc32)
-        return low, crc32
+    def _took(self, part: memoryview, crc32: int) -> int:
+        """Count content that was read. Return the CRC-32 so far."""
+        self.bytes_read += len(part)
+        self._bandwidth.take(len(part), check=self._ring.check)
+        return isal_zlib.crc32(part, crc32)
 
     def _zeros(self, size: int, crc32: int = 0) -> int:
         """Write zeros, which may be terabytes. Return the CRC-32 of everything so far."""

@@ -100,7 +100,7 @@ def test_runs_of_all_sparse_files_are_bounded(
 
 def test_holes_count_as_bytes_of_files(place: Path, extract: Extract) -> None:
     holes = [pax({b"GNU.sparse.size": b"60000", b"GNU.sparse.map": b"0,0"}) + member(b"s%d" % n) for n in range(2)]
-    with pytest.raises(ArchiveRefused, match="files have more than 100000 bytes"):
+    with pytest.raises(ArchiveRefused, match="more than 100000 bytes: s1"):
         extract(compressed(place / "a.tar.gz", *holes), limits=TarLimits(total_bytes=100000))
 
 

@@ -10,6 +10,7 @@ compression  the streams of both compressions, by format
 tar_stream   a whole tar archive in either compression, and
 zip_stream   a whole zip archive; both can begin again at a restart point
 points       the restart points of a complete archive, with its size and hash
+passes       a first complete pass over an archive, and others from any offset on
 formats      the formats
 edition      what their bytes depend on
 """

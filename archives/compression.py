@@ -38,7 +38,7 @@ class Compression(NamedTuple):
 
 
 COMPRESSIONS: Final = {
-    ArchiveFormat.TAR_GZ: Compression(lambda block, size: deflate(block, 0, size), GzipStream),
+    ArchiveFormat.TAR_GZ: Compression(lambda block, size: deflate(block, 0, size, alike=True), GzipStream),
     ArchiveFormat.TAR_ZST: Compression(lambda block, size: zstd_frame(memoryview(block)[:size]), ZstdStream),
 }
 

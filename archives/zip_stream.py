@@ -130,7 +130,10 @@ class _Content:
 
 def _pack(batch: _Batch) -> list[bytes]:
     """The compressed parts of a batch."""
-    return [deflate(batch.buffer, part.start, part.stop) if part.stop > part.start else b"" for part in batch.parts]
+    return [
+        deflate(batch.buffer, part.start, part.stop, alike=True) if part.stop > part.start else b""
+        for part in batch.parts
+    ]
 
 
 class _Writing:

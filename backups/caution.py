@@ -32,9 +32,9 @@ def backup_caution(backup: Backup) -> str:
             "new backup. A restore of this one asks again."
         )
     return _(
-        "Your server had lost most of its files when this backup was made: it holds %(now)s, and the last good backup "
-        "%(before)s. Check that the server's disk is there. Your earlier backups are kept, and a restore of this one "
-        "asks again. If the server was meant to be so small, say so on the page of this backup."
+        "Your server had lost most of its files when this backup was made: it holds %(now)s, and an earlier good "
+        "backup %(before)s. Check that the server's disk is there. Your earlier backups are kept, and a restore of "
+        "this one asks again. If the server was meant to be so small, say so on the page of this backup."
     ) % {
         "now": _content(backup.entries or 0, backup.content_bytes or 0),
         "before": _content(backup.had_entries, backup.had_bytes),

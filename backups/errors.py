@@ -46,7 +46,7 @@ class OperationInProgress(ApplicationError):
 
 
 class LimitReached(ApplicationError):
-    """The plan keeps no more backups of this server; `limit` is how many it keeps."""
+    """The plan keeps no more backups of this server, or no more new volumes; `limit` or `volumes` is how many."""
 
     code, status, title = "limit_reached", 409, _("Limit reached")
     message = ngettext_lazy(
@@ -54,6 +54,14 @@ class LimitReached(ApplicationError):
         "Your plan keeps %(limit)s backups of this server, and they all exist. Nothing was changed. Delete one first.",
         "limit",
     )
+    instead = {
+        "volumes": ngettext_lazy(
+            "Your plan keeps %(volumes)s new volume, and it exists. Nothing was changed. Ask your host to remove it.",
+            "Your plan keeps %(volumes)s new volumes, and they all exist. Nothing was changed. Ask your host to remove "
+            "one.",
+            "volumes",
+        )
+    }
 
 
 class QuotaExceeded(ApplicationError):
@@ -90,6 +98,15 @@ class ProfileDiffers(ApplicationError):
     message = _(
         "The backup is of another game than the server that you chose. Nothing was changed. Choose a server that runs "
         "the same game."
+    )
+
+
+class VolumesNotOffered(ApplicationError):
+    """The sidecar is not configured to make new volumes, or has not said so yet."""
+
+    code, status, title = "volumes_not_offered", 409, _("No new volumes here")
+    message = _(
+        "No new volume can be made beside this server. Nothing was changed. Restore onto the server, or ask your host."
     )
 
 

@@ -7,9 +7,16 @@ from functools import cached_property
 from uuid import UUID
 
 from accounts.models import User
-from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress, QuotaExceeded
+from backups.errors import (
+    BackupLocked,
+    LimitReached,
+    NothingToUndo,
+    OperationInProgress,
+    QuotaExceeded,
+    VolumesNotOffered,
+)
 from backups.models import Backup, BackupStatus
-from backups.selectors import Undoable, backups_counted, restore_undoable
+from backups.selectors import Undoable, backups_counted, restore_undoable, volumes_made
 from backups.services.proof import whole_require
 from backups.usage import UsedBytes, order_used
 from common.errors import ApplicationError, PermissionDenied
@@ -105,6 +112,20 @@ class Rules:
         """
         self._exchange_require(backup, provision)
         whole_require(backup, paths)
+
+    def volume_require(self, backup: Backup, *, paths: Collection[bytes] = ()) -> None:
+        """Raise the errors of a restore onto the backup's own server, VolumesNotOffered, and LimitReached."""
+        self.restore_require(backup, backup.provision, paths=paths)
+        if not self.volumes_offered:
+            raise VolumesNotOffered
+        limit = self._order.plan.volume_limit
+        if volumes_made(self.provisions) >= limit:
+            raise LimitReached(volumes=limit)
+
+    @property
+    def volumes_offered(self) -> bool:
+        """Whether the plan has new volumes, and the sidecar of the order's server makes them, as far as it has said."""
+        return self._order.plan.volume_limit > 0 and any(part.can_make_volumes for part in self.provisions)
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
         """Return the safety backup that undoes the last restore of a backup.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from operations.models import LIVE_STATES, ExchangeState, Operation, OperationState
 from orders.models import Order
 from orders.rights import OrderRight, order_rights, orders_visible, right_require
-from provisions.models import Provision
+from provisions.models import Provision, ProvisionKind
 from provisions.selectors import provision_get
 from vault.models import Asset
 
@@ -90,6 +90,12 @@ def restore_undoable(provision: Provision) -> Undoable | None:
     return Undoable(backup_id=newest.subject, source=safety, finished_at=newest.finished_at)
 
 
+def volumes_made(provisions: Iterable[Provision]) -> int:
+    """How many of these provisions are volumes that restores made."""
+    volumes = [provision.id for provision in provisions if provision.kind == ProvisionKind.VOLUME]
+    return Operation.objects.filter(volume_id__in=volumes).count() if volumes else 0
+
+
 def asset_get(*, user: User, asset_id: UUID) -> Asset:
     """The asset of a listed backup the caller may download. Raises AssetNotFound, PermissionDenied."""
     visible = Backup.objects.filter(asset_id=asset_id, deleted_at__isnull=True, order__in=orders_visible(user))
@@ -100,9 +106,9 @@ def asset_get(*, user: User, asset_id: UUID) -> Asset:
     return backup.asset
 
 
-def backup_last_good(backup: Backup) -> Backup | None:
-    """The newest good backup of the same source of the same server, other than this one."""
-    return _newest_good(backup.provision_id, source=backup.source).exclude(id=backup.id).first()
+def backups_last_good(backup: Backup, *, count: int) -> list[Backup]:
+    """The newest good backups of the same source of the same server, other than this one, the newest first."""
+    return list(_newest_good(backup.provision_id, source=backup.source).exclude(id=backup.id)[:count])
 
 
 def backup_newest_good(provision: Provision) -> Backup | None:

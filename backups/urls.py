@@ -37,6 +37,8 @@ from backups.web.orders import OrdersView
 from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
 from backups.web.restore import BackupUndoView as BackupUndoPageView
+from backups.web.restore import BackupVolumeView
+from backups.web.verification import BackupVerifyPageView
 from backups.web.versions import FileCompareView, OrderFilesView
 
 _PROVISION = "orders/<id:order>/provisions/<id:provision>/"
@@ -53,7 +55,13 @@ web = [
     path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
     path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
+    path(f"{_ORDER}exclude/estimate/", OrderExcludeView.as_view(estimates=True), name="page-order-exclude-estimate"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
+    path(
+        f"{_ORDER}backups/create/estimate/",
+        BackupCreateView.as_view(estimates=True),
+        name="page-backup-create-estimate",
+    ),
     path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
     path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),
     path(f"{_BACKUP}rename/", BackupRenameView.as_view(), name="page-backup-rename"),
@@ -66,8 +74,10 @@ web = [
     path(f"{_BACKUP}files/download/", BackupFileDownloadView.as_view(), name="page-backup-file-download"),
     path(f"{_BACKUP}restore/", BackupRestorePageView.as_view(), name="page-backup-restore"),
     path(f"{_BACKUP}restore/preview/", BackupPreviewPageView.as_view(), name="page-backup-preview"),
+    path(f"{_BACKUP}restore/volume/", BackupVolumeView.as_view(), name="page-backup-volume"),
     path(f"{_BACKUP}undo/", BackupUndoPageView.as_view(), name="page-backup-undo"),
     path(f"{_BACKUP}retry/", BackupRetryView.as_view(), name="page-backup-retry"),
+    path(f"{_BACKUP}verify/", BackupVerifyPageView.as_view(), name="page-backup-verify"),
     path(f"{_BACKUP}delete/", BackupDeleteView.as_view(), name="page-backup-delete"),
     path(f"{_ORDER}operations/<id:operation>/cancel/", OperationCancelPageView.as_view(), name="page-operation-cancel"),
 ]

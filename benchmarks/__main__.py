@@ -11,12 +11,13 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import archive, repository, restore, scale, snapshots
+from benchmarks import archive, browsing, repository, restore, scale, snapshots
 from benchmarks.figures import MEDIA
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
     "archive": lambda report, options: archive.run(report, options.megabytes, options.runs, media=options.media),
+    "browsing": lambda report, options: browsing.run(report, options.runs),
     "repository": lambda report, options: repository.run(
         report, options.megabytes, options.runs, only=options.peers, media=options.media
     ),

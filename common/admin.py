@@ -62,10 +62,24 @@ class NamesChecked(Base):
 
 
 class FleetAdmin(ListedLookups, NamesChecked):
-    """The base of all admin pages: made for very long lists."""
+    """The base of all admin pages: made for very long lists. The refusal of a service is shown as a message."""
 
     list_per_page = 50
     show_full_result_count = False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page of one row; a change that its service refuses changes nothing."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ApplicationError as error:
+            self.message_user(request, error.detail, messages.ERROR)
+            return HttpResponseRedirect(request.path)
 
 
 class ReadOnlyAdmin(FleetAdmin):

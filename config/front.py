@@ -29,11 +29,16 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 LANES: Final = (
     ("alive", 1, r"/livez"),
     ("health", 2, r"/(readyz|healthz|metrics)"),
-    ("storage", 8, r"/api/v1/assets/.*|/orders/[^/]+/backups/[^/]+/download/|/admin/vault/storagetarget/.*"),
-    ("sidecar", 4, r".*/restore/preview/"),
+    ("storage", 8, r"/api/v1/assets/.*|/(api/v1/)?orders/.*/(download|content|raw)/|/admin/vault/storagetarget/.*"),
+    ("contents", 8, r"/(api/v1/)?orders/.*/(files(/.*)?|versions|search)/"),
+    ("sidecar", 4, r"/(api/v1/)?orders/.*/(restore/preview|estimate)/"),
     ("pages", 20, r".*"),
 )
-"""The first pattern that matches the path selects the thread pool."""
+"""The first pattern that matches the path selects the thread pool.
+
+storage: bytes of backups; contents: lists of their files, some of which are searched for seconds; sidecar: what a
+sidecar is asked while somebody waits.
+"""
 CHECK_THREADS: Final = 2
 BODY_AT_ONCE_SECONDS: Final = 0.1
 """A body that takes longer is read only when the application asks for it."""

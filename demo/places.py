@@ -36,11 +36,14 @@ def place_make(*, home: Path, name: str, data_root: Path, seed: int, megabytes: 
     token = private_keep(token_file, lambda: secrets.token_urlsafe(32))
     listen = f"unix:{_socket_folder(home) / name}.sock"
     config = home / "sidecars" / f"{name}.toml"
+    volumes = home / "volumes" / name
+    volumes.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = {
         "data_root": str(data_root),
         "scratch": str(home / "scratch" / name),
         "listen": listen,
         "token_file": str(token_file),
+        "volumes": str(volumes),
         "drain_seconds": 2,
     }
     # Of these values JSON and TOML write the same.

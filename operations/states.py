@@ -29,9 +29,13 @@ class OperationScope(models.TextChoices):
 
 
 class ExchangeState(models.TextChoices):
-    """How far an exchange of live files may have got. The sidecar's journal has the exact state."""
+    """How far an exchange of live files, or the making of a volume, may have got. The sidecar has the exact state.
+
+    A volume that is DISCARDED is to be removed by its sidecar.
+    """
 
     NONE = "", _("None")
     BEGUN = "begun", _("Begun")
     DONE = "done", _("Done")
     UNENDED = "unended", _("Not brought to its end")
+    DISCARDED = "discarded", _("To be removed")

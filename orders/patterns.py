@@ -31,7 +31,7 @@ _FAULTS: Mapping[PatternFault, str | Promise] = {
     PatternFault.BACKSLASH: _("Line %(line)s has a name that ends in a backslash."),
     PatternFault.STARS: _("Line %(line)s has more than %(stars)s stars in one name."),
     PatternFault.LONG: _("Line %(line)s is longer than %(bytes)s bytes."),
-    PatternFault.LINES: _("Line %(line)s is more than one line."),
+    PatternFault.LINES: _("Line %(line)s has a line break or a NUL character in it."),
     PatternFault.MANY: _("There are more than %(patterns)s patterns."),
 }
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.db.models import QuerySet
 
+from accounts.errors import RightsExceeded
 from accounts.models import User
 from common.errors import PermissionDenied
 from orders.errors import OrderSuspended
@@ -57,13 +58,24 @@ def order_rights(user: User, order: Order) -> frozenset[OrderRight]:
     rights: set[OrderRight] = set()
     if user.has_perm("orders.view_all_orders"):
         rights |= STAFF_RIGHTS
-        if user.has_perm("backups.read_customer_data"):
+        if reads_all_data(user):
             rights.add(OrderRight.DOWNLOAD)
     given = OrderUserPermission.objects.filter(user=user, content_object=order)
     by_group = OrderGroupPermission.objects.filter(group__user=user, content_object=order)
     names = set(given.values_list("permission__codename").union(by_group.values_list("permission__codename")))
     rights |= {right for right in OrderRight if (right.value,) in names}
     return frozenset(rights | {OrderRight.VIEW}) if rights else frozenset()
+
+
+def reads_all_data(user: User) -> bool:
+    """Whether the caller may download the data of every order."""
+    return user.has_perm("orders.view_all_orders") and user.has_perm("backups.read_customer_data")
+
+
+def right_held_require(actor: User | None, order: Order, right: OrderRight) -> None:
+    """Raise RightsExceeded when `actor` lacks the right that they would give, take or gain; None is the product."""
+    if actor is not None and right not in order_rights(actor, order):
+        raise RightsExceeded
 
 
 def right_require(user: User, order: Order, right: OrderRight) -> None:

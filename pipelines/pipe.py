@@ -92,14 +92,17 @@ class Pipe(Generic[T]):
         while (item := self.take()) is not None:
             yield item
 
-    def close(self) -> None:
-        """Drop the items that were not taken, wake every thread that waits, and join the producer threads."""
+    def close(self, *, wait: float | None = None) -> None:
+        """Drop the items that were not taken, wake every thread that waits, and join the producer threads.
+
+        wait: join each for so many seconds at most. A producer that stands in a call of its own ends with that call.
+        """
         with self._changed:
             self._closed = self._ended = True
             self._items.clear()
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(wait)
 
     def _put_all(self, items: Iterable[T]) -> None:
         for item in items:

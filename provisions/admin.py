@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import ReadOnlyAdmin, ServiceDeletes
 from provisions.models import Provision, ProvisionKind, SidecarAuthority, SidecarCertificate, SidecarEnrolment
-from provisions.services.provisions import provision_create, provision_delete
+from provisions.services.provisions import provision_create, provision_delete, provision_update
 
 
 class ProvisionForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
@@ -35,7 +35,7 @@ class ProvisionAdmin(ServiceDeletes):
     """Provisions of orders."""
 
     form = ProvisionForm
-    list_display = ["name", "kind", "is_primary", "order", "address", "created_at"]
+    list_display = ["name", "kind", "id", "is_primary", "order", "address", "created_at"]
     list_select_related = ["order"]
     list_filter = ["kind"]
     search_fields = ["name", "=id", "=order__id"]
@@ -51,8 +51,9 @@ class ProvisionAdmin(ServiceDeletes):
         """Kind and order of a provision are set when it is created, and never changed."""
         return ["order", "kind"] if obj else []
 
-    def save_model(self, request: HttpRequest, obj: Provision, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
+    def save_model(self, request: HttpRequest, obj: Provision, form: forms.Form, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Add the provision, or change it; the token only when one was written."""
+        actor: Any = request.user
         token = form.cleaned_data["new_token"] or None
         if not change:
             created = provision_create(
@@ -63,14 +64,21 @@ class ProvisionAdmin(ServiceDeletes):
                 address=obj.address,
                 token=token,
                 exclude=obj.exclude,
+                actor=actor,
             )
             obj.pk = created.pk
             return
-        names = ["name", "is_primary", "address", "exclude"]
-        if token is not None:
-            obj.token = token
-            names.append("token")
-        obj.save(update_fields=names)
+        provision_update(provision=obj, token=token, actor=actor)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """As for every row; of a volume, also what becomes of its files."""
+        rows, *rest = super().get_deleted_objects(objs, request)
+        volumes = [
+            _("All files of the volume %(id)s. Its sidecar removes them within the hour.") % {"id": row.pk}
+            for row in objs
+            if row.kind == ProvisionKind.VOLUME
+        ]
+        return [*rows, *volumes], *rest
 
     def delete_by_service(self, request: HttpRequest, obj: Provision) -> None:
         """Remove the provision, unless it has backups or an operation is active on its order."""

@@ -30,7 +30,7 @@ class NotAPrimaryDeployment(ApplicationError):
 class PatternsForbidden(ApplicationError):
     """The plan lets customers leave out no files by patterns of their own."""
 
-    code, status, title = "patterns_forbidden", 409, _("Patterns not in this plan")
+    code, status, title = "patterns_forbidden", 409, _("The plan has no patterns of your own")
     message = _("The plan of this order backs up all files: it takes no patterns of yours. Nothing was changed.")
 
 

@@ -108,6 +108,11 @@ def is_folder(blocks: Blocks, path: bytes) -> bool:
     return found is not None and found.kind is ItemKind.FOLDER
 
 
+def numbers_below(blocks: Blocks, folder: bytes) -> Sequence[int]:
+    """The numbers of the blocks that may have entries below a folder, in order."""
+    return tuple(_Span(walk_order(folder) + b"\0" if folder else b"", None).numbers(blocks.firsts))
+
+
 def children(blocks: Blocks, folder: bytes, *, beyond: bytes | None = None, backwards: bool = False) -> Iterator[Item]:
     """The direct entries of a folder in the order of their names' bytes, or against it.
 

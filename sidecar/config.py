@@ -13,11 +13,14 @@ TOML with these keys; every path is absolute:
                    default, is no limit
     follow_links_into  optional: existing folders of this server alone, outside all of the above. A symbolic link in the
                    data root that leads to a folder in one of them is backed up as that folder, and restored into it
+    volumes        optional: an existing folder of this server alone, outside all of the above, which only its owner can
+                   write to. Restores may make new volumes in it, each a folder named by its id
     [game]         optional table: the game server, as `sidecar.game.settings` describes it
 """
 
 import ipaddress
 import os
+import stat
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,6 +54,7 @@ class Config:
     tls_folder: Path | None = None
     follow_links_into: tuple[Path, ...] = ()
     read_bytes_a_second: int = 0
+    volumes: Path | None = None
 
     @property
     def socket_path(self) -> str:
@@ -79,6 +83,9 @@ def config_read(path: Path) -> Config:
     try:
         _require_apart(**{key: checked[key] for key in ("data_root", "scratch", "tls_folder")})
         _require_alone(**{key: checked[key] for key in ("follow_links_into", "data_root", "scratch", "tls_folder")})
+        _require_own(
+            **{key: checked[key] for key in ("volumes", "follow_links_into", "data_root", "scratch", "tls_folder")}
+        )
         _require_guard(**{key: checked[key] for key in ("listen", "token_file", "tls_folder")})
     except ValueError as error:
         raise StartError(f"{path}: {error}") from error
@@ -101,6 +108,18 @@ def _link_roots(value: object) -> tuple[Path, ...]:
     if Path("/") in roots:
         raise ValueError("must not contain the root folder")
     return roots
+
+
+def _volumes(value: object) -> Path | None:
+    if value == "":
+        return None
+    folder = absolute(value)
+    if not folder.is_dir():
+        raise ValueError("is not an existing folder")
+    # Another user could put a link in the place of a volume that is being made.
+    if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ValueError("must not be writable by others")
+    return folder
 
 
 def _bandwidth(value: object) -> int:
@@ -182,6 +201,20 @@ def _require_alone(
             raise ValueError("follow_links_into must not overlap data_root, scratch, tls_folder or itself")
 
 
+def _require_own(
+    *,
+    volumes: Path | None,
+    follow_links_into: tuple[Path, ...],
+    data_root: Path,
+    scratch: Path,
+    tls_folder: Path | None,
+) -> None:
+    """Raise ValueError when a volume could lie in a backup or in the daemon's own folders."""
+    others = [data_root, scratch, *follow_links_into, *([tls_folder] if tls_folder else [])]
+    if volumes is not None and any(_overlap(volumes, other) for other in others):
+        raise ValueError("volumes must not overlap data_root, scratch, tls_folder or follow_links_into")
+
+
 def _overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
@@ -195,5 +228,6 @@ _KEYS: Final[dict[str, tuple[Callable[[object], object], object]]] = {
     "follow_links_into": (_link_roots, []),
     "drain_seconds": (seconds, _DRAIN_SECONDS),
     "read_bytes_a_second": (_bandwidth, 0),
+    "volumes": (_volumes, ""),
     "game": (game_read, {}),
 }

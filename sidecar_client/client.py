@@ -60,7 +60,8 @@ __all__ = [
 class SidecarClient:
     """Calls a sidecar for one operation, inside a `with`; every method may raise a `SidecarClientError`.
 
-    Paths are the sidecar's: `/data` is the server's data root, `/tmp` its scratch folder. Callbacks run in the
+    Paths are the sidecar's: `/data` is the server's data root, `/tmp` its scratch folder, `/volumes/{id}` a volume that
+    a restore makes. Callbacks run in the
     thread that called the method.
     """
 
@@ -109,6 +110,7 @@ class SidecarClient:
             profile=reply.profile or "none",
             can_quiesce=reply.can_quiesce,
             can_stop=reply.can_stop,
+            can_make_volumes=reply.can_make_volumes,
         )
 
     def archive_stream(  # noqa: PLR0913 - all by keyword, and none can be derived from another
@@ -277,21 +279,35 @@ class SidecarClient:
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
         )
 
-    def extract_outcome(self) -> ExtractOutcome:
-        """The outcome of the operation's extraction, also after a restart of the sidecar."""
+    def extract_outcome(self, *, destination: str = "/data") -> ExtractOutcome:
+        """The outcome of the operation's extraction into `destination`, also after a restart of the sidecar."""
         with status_translated():
             reply = self._methods.get_extract_outcome(
-                wire.GetExtractOutcomeRequest(ticket=self._ticket),
+                wire.GetExtractOutcomeRequest(ticket=self._ticket, destination=destination),
                 timeout=self._timeouts.reply,
                 metadata=self._metadata,
             )
         return outcome_from_wire(reply)
 
-    def extract_release(self) -> None:
-        """Delete the sidecar's record of the operation's extraction. Call it once the outcome is stored here."""
+    def extract_release(self, *, destination: str = "/data") -> None:
+        """Delete the sidecar's record of the operation's extraction into `destination`. Call it once the outcome is
+        stored here.
+        """
         with status_translated():
             self._methods.release_extract(
-                wire.ReleaseExtractRequest(ticket=self._ticket),
+                wire.ReleaseExtractRequest(ticket=self._ticket, destination=destination),
+                timeout=self._timeouts.reply,
+                metadata=self._metadata,
+            )
+
+    def volume_remove(self, *, volume: str) -> None:
+        """Remove a volume that a restore made, with all its files; a missing volume is no error.
+
+        A removal that takes longer than the timeout goes on without its caller.
+        """
+        with status_translated():
+            self._methods.remove_volume(
+                wire.RemoveVolumeRequest(ticket=self._ticket, volume=volume),
                 timeout=self._timeouts.reply,
                 metadata=self._metadata,
             )

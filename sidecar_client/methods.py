@@ -67,6 +67,11 @@ class Methods:
                 wire.ReleaseExtractReply.FromString,
             )
         )
+        self.remove_volume: grpc.UnaryUnaryMultiCallable[wire.RemoveVolumeRequest, wire.RemoveVolumeReply] = (
+            channel.unary_unary(
+                _path("RemoveVolume"), wire.RemoveVolumeRequest.SerializeToString, wire.RemoveVolumeReply.FromString
+            )
+        )
         self.preview_restore: grpc.StreamUnaryMultiCallable[bytes, wire.PreviewRestoreReply] = channel.stream_unary(
             _path("PreviewRestore"), None, wire.PreviewRestoreReply.FromString
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -25,6 +25,10 @@ Contents = Callable[[Sequence[int]], Iterable[memoryview | int]]
 _FILES_WAITING_MAX: Final = 1 << 16
 """The most files that a sidecar may ask for before their contents were sent: it asks for some thousand."""
 
+_READING_SECONDS: Final = 2.0
+"""The wait at the end for the thread that reads contents. A storage that stalls can hold it for minutes, and no cancel
+waits for that: it sends nothing more, and ends with its read."""
+
 
 def tree_follow(
     *,
@@ -43,20 +47,20 @@ def tree_follow(
     sender = _Sender(header, listing, contents, alive=patience.alive)
     call = start(iter(sender.requests))
     replies: Pipe[wire.RestoreTreeReply] = Pipe(MESSAGES_WAITING)
-    with closing(replies):
-        try:
-            replies.run(partial(_forward, call, replies, sender, patience.alive), name="sidecar-replies")
-            replies.run(sender.run, name="sidecar-contents")
-            while (reply := patience.wait(partial(_taken, replies, sender))) is not None:
-                if reply.HasField("wanted"):
-                    sender.ask(reply.wanted)
-                    continue
-                on_progress(progress_from_wire(reply.progress))
-                if reply.progress.HasField("result"):
-                    result = result_from_wire(reply.progress.result)
-        finally:
-            call.cancel()
-            sender.close()
+    try:
+        replies.run(partial(_forward, call, replies, sender, patience.alive), name="sidecar-replies")
+        replies.run(sender.run, name="sidecar-contents")
+        while (reply := patience.wait(partial(_taken, replies, sender))) is not None:
+            if reply.HasField("wanted"):
+                sender.ask(reply.wanted)
+                continue
+            on_progress(progress_from_wire(reply.progress))
+            if reply.progress.HasField("result"):
+                result = result_from_wire(reply.progress.result)
+    finally:
+        call.cancel()
+        sender.close()
+        replies.close(wait=_READING_SECONDS)
     return result_required(result)
 
 

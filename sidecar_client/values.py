@@ -55,7 +55,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class SidecarInfo:
-    """A sidecar's version, the free bytes on its two volumes, and the abilities of its game's profile."""
+    """A sidecar's version, the free bytes on its two volumes, its abilities and those of its game's profile."""
 
     version: str
     data_free_bytes: int
@@ -63,6 +63,7 @@ class SidecarInfo:
     profile: str = "none"
     can_quiesce: bool = False
     can_stop: bool = False
+    can_make_volumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

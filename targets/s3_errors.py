@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
@@ -51,6 +53,7 @@ FINAL: Final = Refusal("final", StorageError)
 SOURCES: Final = {
     "aws": "https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
     "b2": "https://www.backblaze.com/docs/cloud-storage-rate-limits",
+    "b2uploads": "https://www.backblaze.com/blog/b2-503-500-server-error/",
     "boto": "https://github.com/boto/botocore/blob/develop/botocore/retries/standard.py",
     "ceph": "https://github.com/ceph/ceph/blob/main/src/rgw/rgw_common.cc",
     "minio": "https://github.com/minio/minio/blob/master/cmd/api-errors.go",
@@ -64,8 +67,8 @@ SOURCES: Final = {
 CODES: Final[dict[str, tuple[Refusal, str]]] = {
     # The service is overloaded for now.
     "Busy": (AGAIN, "aws"),
-    "InternalError": (AGAIN, "aws ceph minio r2 seaweedfs wasabi"),
-    "ServiceUnavailable": (AGAIN, "aws ceph r2"),
+    "InternalError": (AGAIN, "aws b2uploads ceph minio r2 seaweedfs wasabi"),
+    "ServiceUnavailable": (AGAIN, "aws b2uploads ceph r2"),
     "SlowDown": (AGAIN, "aws b2 ceph minio"),
     "SlowDownRead": (AGAIN, "minio"),
     "SlowDownWrite": (AGAIN, "minio"),
@@ -130,6 +133,7 @@ CODES: Final[dict[str, tuple[Refusal, str]]] = {
     # Conflicts with another cause than an object under this key.
     "BucketNotEmpty": (FINAL, "aws ceph minio r2 seaweedfs"),
     "InvalidBucketState": (FINAL, "aws ceph seaweedfs"),
+    "XMinioObjectExistsAsDirectory": (FINAL, "minio"),
 }
 
 STATUSES: Final[dict[int, Refusal]] = {
@@ -146,6 +150,7 @@ STATUSES: Final[dict[int, Refusal]] = {
     423: AGAIN,
     425: AGAIN,
     429: AGAIN,
+    498: RENEW,
     499: AGAIN,
     501: UNSUPPORTED,
     507: FULL,
@@ -203,6 +208,20 @@ def _answered(action: str, error: ClientError) -> StorageError:
     answer = refusal_class(code, status)
     advice = f": {answer.advice}" if answer.advice else ""
     said = answer.error(f"{action}: {code} (HTTP {status}){advice}")
-    after = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")
-    said.after_seconds = float(after) if after.isdecimal() else 0.0
+    said.after_seconds = _seconds_after(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
     return said
+
+
+def _seconds_after(headers: Mapping[str, str]) -> float:
+    """The pause that `Retry-After` asks for, in seconds or until a date (RFC 9110, 10.2.3); 0 where it asks for none.
+
+    A date is compared with the answer's own, because the service's clock may differ from ours.
+    """
+    after = headers.get("retry-after", "").strip()
+    if after.isascii() and after.isdecimal():
+        return float(after)
+    try:
+        until, now = parsedate_to_datetime(after), parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (until.replace(tzinfo=UTC) - now.replace(tzinfo=UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0.0

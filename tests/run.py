@@ -1,7 +1,7 @@
-"""The whole suite, `python -m tests.run`: on SQLite, and the tests that use the database on PostgreSQL too.
+"""The whole suite, `python -m tests.run`: on SQLite, on PostgreSQL, or on both, by what a folder of tests is about.
 
-The suite is cut into parts by folder, each a pytest of its own, of which four run at once. `python -m tests.run check`
-runs the fast half alone, in two streams.
+The suite is cut into parts by folder, each a pytest of its own, of which some run at once. `python -m tests.run check`
+runs the fast half alone, in two streams, on SQLite.
 """
 
 from __future__ import annotations
@@ -21,28 +21,21 @@ from tests.services.postgres import postgres
 from tests.services.require import ProgramMissing
 
 TESTS = Path(__file__).parent
-ON_BOTH_DATABASES = [
-    "tests/access",
-    "tests/api",
-    "tests/operations",
-    "tests/provisions",
-    "tests/reconcile",
-    "tests/upkeep",
-    "tests/web",
-]
-WAITING = [
+ON_BOTH_DATABASES = ["tests/operations", "tests/provisions", "tests/reconcile", "tests/upkeep"]
+"""Folders of tests about transactions, locks and constraints."""
+ON_POSTGRESQL = ["tests/access", "tests/api", "tests/web"]
+"""Folders of tests about answers, on the database of a fleet; browsers and processes get theirs from SQLite."""
+PARTS = [
     ["tests/processes"],
     ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network"],
     ["tests/sidecar_daemon"],
-    ["tests/browser"],
-]
-"""Tests of the product's own processes mostly wait, so each part of them begins beside one that computes."""
-COMPUTING = [
-    ["tests/repository", "tests/trees"],
     ["tests/sidecar_archive", "tests/sidecar_game", "tests/sidecar_restore", "tests/storage"],
+    ["tests/browser"],
+    ["tests/repository", "tests/trees"],
 ]
-AT_ONCE = 4
-"""Three would leave much of two cores' time unused, since half of the parts mostly wait."""
+"""The longest first, so that none is left to run alone."""
+AT_ONCE = 5
+"""Fewer would leave much of two cores' time unused, since half of the parts mostly wait for processes."""
 FAST = "not processes and not slow"
 CHECK = [
     ["tests/api", "tests/operations", "tests/sidecar_archive", "tests/wire"],
@@ -71,18 +64,22 @@ def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None =
 
 
 def postgres_run(*, output: IO[str]) -> int:
-    """Run the database tests on a PostgreSQL server of their own; a missing server is an error if it is required."""
+    """Run the database tests on a PostgreSQL server of their own.
+
+    Without one, which is an error if it is required, those that SQLite would not see run there.
+    """
     try:
         with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
-            return pytest_run(*ON_BOTH_DATABASES, database_url=server.url, output=output)
+            return pytest_run(*ON_BOTH_DATABASES, *ON_POSTGRESQL, database_url=server.url, output=output)
     except ProgramMissing as missing:
-        print(f"not run on PostgreSQL: {missing}", file=output)
-        return int(os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all")
+        print(f"not run on PostgreSQL: {missing}", file=output, flush=True)
+        required = os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all"
+        return pytest_run(*ON_POSTGRESQL, output=output) or int(required)
 
 
 def others() -> list[str]:
     """The folders of tests that no part names."""
-    named = {folder for part in (*WAITING, *COMPUTING) for folder in part}
+    named = {folder for part in (*PARTS, ON_POSTGRESQL) for folder in part}
     folders = {f"tests/{path.name}" for path in TESTS.iterdir() if any(path.rglob("test_*.py"))}
     return sorted(folders - named)
 
@@ -96,12 +93,7 @@ def check() -> int:
 
 def whole() -> int:
     """Run every part, a few at once, each told whole when it ends; the status is the first one that is not 0."""
-    waiting: list[Callable[..., int]] = [partial(pytest_run, *part) for part in WAITING]
-    computing: list[Callable[..., int]] = [
-        postgres_run,
-        *(partial(pytest_run, *part) for part in (*COMPUTING, others())),
-    ]
-    runs = [run for pair in zip(waiting, computing, strict=True) for run in pair]
+    runs: list[Callable[..., int]] = [postgres_run, *(partial(pytest_run, *part) for part in (*PARTS, others()))]
     with ExitStack() as held, ThreadPoolExecutor(AT_ONCE) as pool:
         parts: dict[Future[int], IO[str]] = {}
         for run in runs:

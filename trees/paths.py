@@ -1,6 +1,6 @@
 """Paths below a root: bytes, relative, without a slash at either end; the root's own is empty."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 Left = TypeVar("Left")
@@ -19,6 +19,21 @@ def walk_order(path: bytes) -> bytes:
 def is_reserved(path: bytes) -> bool:
     """Whether a path is the reserved folder's, or lies in it."""
     return path == RESERVED_FOLDER or path.startswith(RESERVED_FOLDER + b"/")
+
+
+def folders_above(path: bytes) -> list[bytes]:
+    """The folders above a path, the root first."""
+    steps = path.split(b"/")
+    return [b"/".join(steps[:count]) for count in range(len(steps))] if path else []
+
+
+def paths_apart(paths: Sequence[bytes]) -> list[bytes]:
+    """The paths in the order of a walk, without those below another one."""
+    found: list[bytes] = []
+    for path in sorted(set(paths), key=walk_order):
+        if not found or not path.startswith(found[-1] + b"/"):
+            found.append(path)
+    return found
 
 
 def walks_joined(

@@ -116,7 +116,8 @@ class StorageTargetAdmin(FleetAdmin):
 
     def save_model(self, request: HttpRequest, obj: StorageTarget, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
         """Store the target."""
-        target_save(target=obj)
+        actor: Any = request.user
+        target_save(target=obj, actor=actor)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StorageTarget]:
         """Rows without their secrets: a list decrypts no secret."""
@@ -167,7 +168,7 @@ class StoredObjectAdmin(ReadOnlyAdmin):
 
 @admin.register(AssetExport)
 class AssetExportAdmin(ReadOnlyAdmin):
-    """Downloads that are made of snapshots, as far as known; their restart points are not shown."""
+    """Downloads that are made on the fly, as far as known; their restart points are not shown."""
 
     list_display = ["asset", "format", "size_bytes", "edition", "created_at"]
     list_select_related = ["asset"]

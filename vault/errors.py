@@ -68,7 +68,7 @@ class PruneRefusedError(ApplicationError):
 
 
 class RepositoryUnknownError(ApplicationError):
-    """A later release has written the repository."""
+    """A later release has written the repository, the snapshot or the archive."""
 
     code, status, title = "repository_unknown", 409, _("Stored by a later release")
     message = _(

@@ -27,7 +27,7 @@ from backups.api.delivery import (
 )
 from backups.api.ranges import if_range_holds, range_of
 from backups.api.serializers import PathField
-from backups.errors import AssetNotFound, PathNotFound
+from backups.errors import AssetNotFound, FilesUnavailable, PathNotFound
 from backups.formats.download import CONTENT_TYPES, Content, DownloadChoice
 from backups.selectors import asset_get
 from backups.services.downloads import Download, asset_content, asset_filename
@@ -47,10 +47,12 @@ _CHOICE_PARAMETERS = [
     OpenApiParameter(
         "format",
         enum=[str(name) for name in ArchiveFormat],
-        description="The kind of archive that is made of a backup of the format `repository`. Default: `tar.gz`.",
+        description="The kind of archive. Default: `tar.gz`, in which a backup of the format `archive` is stored.",
     ),
     OpenApiParameter(
-        "path", many=True, description="Only these paths, with everything below them; of the format `repository` alone."
+        "path",
+        many=True,
+        description="Only these paths, with everything below them. A stored archive is read up to the last of them.",
     ),
 ]
 
@@ -79,6 +81,7 @@ class AssetView(ApiView):
             **problems(
                 AssetNotFound,
                 PathNotFound,
+                FilesUnavailable,
                 ValidationError,
                 ArchiveDamagedError,
                 KeyUnavailable,

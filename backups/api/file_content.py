@@ -34,6 +34,7 @@ from backups.errors import PathNotFound
 from backups.models import Backup
 from backups.selectors import backup_get
 from backups.services.browsing import item_get
+from backups.services.downloads import file_filename
 from backups.services.files import SANDBOX, file_download
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
@@ -68,7 +69,7 @@ class BackupFileView(ApiView):
         responses={
             (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="All of it."),
             (206, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The range asked for."),
-            302: OpenApiResponse(description="A folder: on to an archive of it, which `assets/` makes of a snapshot."),
+            302: OpenApiResponse(description="A folder: on to an archive of it, which `assets/` makes."),
             304: OpenApiResponse(description="You have it already."),
             **problems(
                 ValidationError, *NOT_FOUND, PathNotFound, *READING_ERRORS, PreconditionFailed, RangeNotSatisfiable
@@ -105,12 +106,11 @@ class BackupFileView(ApiView):
 
 def file_headers(backup: Backup, item: Item) -> dict[str, str]:
     """The headers of one file of a backup, whose content never changes."""
-    name = path_text(item.path.rpartition(b"/")[2])
     return {
         "ETag": f'"{backup.asset_id}-{blake2b(item.path, digest_size=16).hexdigest()}"',
         "Cache-Control": "private, no-cache, no-transform",
         "Accept-Ranges": "bytes",
-        "Content-Disposition": content_disposition(name),
+        "Content-Disposition": content_disposition(file_filename(item.path)),
         "Content-Security-Policy": SANDBOX,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",

@@ -15,6 +15,7 @@ from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND, RULES, backup_accepted
 from backups.api.serializers import (
+    NEW_VOLUME,
     BackupRestoreFields,
     BackupSerializer,
     BackupUndoFields,
@@ -23,10 +24,12 @@ from backups.api.serializers import (
 )
 from backups.errors import (
     BackupCollapsed,
+    LimitReached,
     NothingToUndo,
     PreviewUnavailable,
     ProfileDiffers,
     SidecarUnavailableError,
+    VolumesNotOffered,
 )
 from backups.selectors import backup_get
 from backups.services.destinations import destination_get
@@ -73,13 +76,16 @@ class BackupRestoreView(ApiView):
                 ArchiveDamagedError,
                 BackupCollapsed,
                 ProfileDiffers,
+                VolumesNotOffered,
+                LimitReached,
             ),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Begin bringing a backup back onto its server, or onto another one."""
+        """Begin bringing a backup back onto its server, onto another one, or into a new volume."""
         user = caller_of(request)
         fields = body_read(request, BackupRestoreFields)
+        new_volume = fields.get("destination") == NEW_VOLUME
         restoring = backup_restore(
             user=user,
             order_id=order,
@@ -90,7 +96,8 @@ class BackupRestoreView(ApiView):
                 safety=fields["safety_backup"],
                 server=ServerControl(fields.get("server", ServerControl.AUTO)),
                 accept_collapsed=fields["accept_collapsed"],
-                destination=fields.get("destination"),
+                destination=None if new_volume else fields.get("destination"),
+                new_volume=new_volume,
                 paths=tuple(fields.get("paths", ())),
             ),
             idempotency=idempotency_key(request, user_id=user.id),

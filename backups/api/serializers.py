@@ -18,6 +18,9 @@ from orders.api.patterns import PATTERNS_HELP, PatternsField
 from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
 
+NEW_VOLUME = "new"
+"""The destination of a restore that is a new volume."""
+
 
 class ExcludedSerializer(serializers.Serializer[Any]):
     """The files that patterns left out of a backup."""
@@ -230,6 +233,15 @@ class AcceptCollapsedField(StrictBooleanField):
         )
 
 
+@extend_schema_field({"oneOf": [{"type": "string", "format": "uuid"}, {"type": "string", "enum": [NEW_VOLUME]}]})
+class DestinationField(IdField):
+    """The id of a server, or the word for a new volume."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The UUID, or the word."""
+        return data if data == NEW_VOLUME else super().to_internal_value(data)
+
+
 class BackupRestoreFields(StrictSerializer):
     """The parameters of a restore."""
 
@@ -247,14 +259,27 @@ class BackupRestoreFields(StrictSerializer):
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
     accept_collapsed = AcceptCollapsedField()
-    destination = IdField(
+    destination = DestinationField(
         required=False,
-        help_text="Another server (provision) of the same customer and game. Default: the server of the backup.",
+        help_text=(
+            "Another server (provision) of the same customer and game, or `new`: a new volume beside the server, whose "
+            "id is the `volume` of the operation. It takes `paths` and no other parameter. Default: the server of the "
+            "backup."
+        ),
     )
     paths = serializers.ListField(
         child=PathField(), required=False, allow_empty=False, max_length=PATHS_MAX,
         help_text="Bring only these back, with everything below them. Default: everything.",
     )  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A new volume has nothing to keep, to stop or to accept: what says so is an error."""
+        if attrs.get("destination") == NEW_VOLUME:
+            others = self.initial_data.keys() - {"destination", "paths"}
+            if others:
+                refused = [gettext("This has no meaning for a new volume.")]
+                raise serializers.ValidationError(dict.fromkeys(sorted(others), refused))
+        return attrs
 
 
 class BackupUndoFields(StrictSerializer):

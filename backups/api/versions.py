@@ -69,7 +69,7 @@ class VersionPage(serializers.Serializer[Any]):
 
 
 class MatchSerializer(EntrySerializer):
-    """A path whose name matches, as the newest backup has it that has it."""
+    """A path whose name matches, as it is in the newest backup that has it."""
 
     backup = serializers.UUIDField()
     created_at = UtcField()

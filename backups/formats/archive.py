@@ -12,10 +12,13 @@ from django.utils import timezone
 
 from archives.formats import ArchiveFormat
 from backups.errors import PreviewUnavailable
-from backups.formats.archive_contents import archive_content, archive_entries
+from backups.formats.archive_contents import archive_entries
+from backups.formats.archive_download import ArchiveFiles
+from backups.formats.archive_reading import archive_content
 from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
 from backups.formats.download import CONTENT_TYPES, ArchiveContent, Content, DownloadChoice
 from backups.formats.interface import Made, Making, Restoring
+from backups.formats.made_download import MadeContent
 from backups.formats.upload import Uploaded, archive_upload, object_upload
 from backups.models import Backup
 from backups.services.roles import operation_order
@@ -136,8 +139,10 @@ class ArchiveBackupFormat:
         archive_extract(restoring, on_progress=on_progress)
 
     def download(self, asset: Asset, choice: DownloadChoice) -> Content:
-        """The archive, as it is stored."""
-        return ArchiveContent(asset, choice)
+        """The archive as it is stored; paths in it, and other formats, are made on the fly."""
+        if choice.paths or choice.format not in (None, archive_format(asset.key)):
+            return MadeContent(asset, choice, ArchiveFiles(asset))
+        return ArchiveContent(asset)
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:
         """Archive and listing."""

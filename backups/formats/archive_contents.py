@@ -1,29 +1,24 @@
-"""Browsing an archive: its listing as blocks, in a derived file of this machine; and one file out of it."""
+"""Browsing an archive: its listing as blocks, in a derived file of this machine."""
 
 from __future__ import annotations
 
 import struct
-import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
-from typing import IO, Any, cast
+from typing import Any
 
-from isal import igzip_lib, isal_zlib
-
-from archives.formats import ArchiveFormat
-from archives.zstd_frames import ZstdDamaged, zstd_unpack
 from backups.errors import FilesUnavailable
 from backups.models import Backup
-from repository.archive.object_keys import archive_format
-from repository.browsing import Item, ItemKind
+from pipelines.pipe import Pipe
+from repository.browsing import Item, ItemKind, numbers_below
 from repository.sealing.frames import SealError
 from repository.storage import StorageError
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
 from vault.services.derived import Derived, DerivedReader, derived_of
 from vault.services.keys import DataKeys
-from vault.services.opening import asset_open, listing_open
+from vault.services.opening import listing_open
 from wire.listing import (
     FILE,
     FOLDER,
@@ -43,8 +38,9 @@ _TAIL = struct.Struct(">8sQ")
 """The end of it: a mark, and where the table begins that has a line with offset and first path for each block."""
 _MARK = b"SVPBLOCK"
 _KINDS = {FILE: ItemKind.FILE, HARD_LINK: ItemKind.FILE, FOLDER: ItemKind.FOLDER, SYMLINK: ItemKind.SYMLINK}
-_PIECE_BYTES = 1 << 20
+_FURTHER = HARD_LINK + b" "
 _RUN_MOST = 16
+_LINES_WAITING = 8
 _SPOILT = (ListingDamaged, ListingRefused, SealError, StorageError, OSError, ValueError, struct.error)
 """The errors of a derived file that is not there, or not as it was written."""
 
@@ -81,6 +77,11 @@ class ArchiveBlock:
             name_of=entry.link if entry.kind == HARD_LINK else None,
         )
 
+    def further_names(self) -> Iterator[Item]:
+        """The items that are further names of files."""
+        if self._lines.startswith(_FURTHER) or b"\n" + _FURTHER in self._lines:
+            yield from (item for row in self.rows if row.startswith(_FURTHER) and (item := self.item(row)))
+
     def may_name(self, needle: bytes) -> bool:
         """Whether a path may contain these bytes."""
         return name_escape(needle).lower() in self._lines.lower()
@@ -109,6 +110,11 @@ class ArchiveBlocks:
             blocks = [ArchiveBlock(held[low:high]) for low, high in spans]
             yield from reversed(blocks) if numbers[0] > numbers[-1] else blocks
 
+    def further_names(self, folder: bytes) -> Iterator[Item]:
+        """The further names of files in the blocks that reach below a folder, which may lie beside it, too."""
+        for block in self.read(numbers_below(self, folder)):
+            yield from block.further_names()
+
     def identity(self, number: int) -> None:  # the protocol's
         """Nothing is known of blocks of other archives."""
 
@@ -117,8 +123,15 @@ class ArchiveBlocks:
         """The derived file, which is made first where it is not there or not whole; and its table."""
         with suppress(*_SPOILT):
             return _table_read(self.derived.open())
-        listing = listing_open(self._asset, stored_bytes=self._stored_bytes)
-        self.derived.store(_with_table(lines_read(listing.read())))
+        lines: Pipe[bytes] = Pipe(_LINES_WAITING)
+        try:
+            listing = listing_open(self._asset, stored_bytes=self._stored_bytes)
+            with closing(lines):
+                # Somebody waits for it: the listing is read and inflated beside the sealing and writing.
+                lines.feed(lines_read(listing.read()), name="listing")
+                self.derived.store(_with_table(lines))
+        except ArchiveDamagedError as error:
+            raise FilesUnavailable from error
         return _table_read(self.derived.open())
 
 
@@ -167,92 +180,6 @@ def archive_entries(backup: Backup, keys: DataKeys) -> Iterator[ArchiveBlocks]:
     blocks = ArchiveBlocks(backup, backup.asset, keys)
     try:
         yield blocks
-    except ArchiveDamagedError as error:
-        raise FilesUnavailable from error
     except _SPOILT as error:
         blocks.derived.drop()
         raise FilesUnavailable from error
-
-
-def archive_content(backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes of a file of an archive from `start` up to `stop`: the archive is read from its beginning up to them.
-
-    The last piece of a whole file is yielded only when its checksum is right. Raises ArchiveDamagedError,
-    StorageUnavailableError, KeyUnavailable.
-    """
-    if backup.asset is None:
-        raise FilesUnavailable
-    source = cast("IO[bytes]", _Source(_unpacked(backup.asset)))
-    try:
-        with tarfile.open(fileobj=source, mode="r|", bufsize=_PIECE_BYTES, encoding="utf-8") as tar:
-            yield from _checked(_file(tar, item.name_of or item.path), item, start=start, stop=stop)
-    except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
-        raise ArchiveDamagedError from error
-
-
-def _checked(file: IO[bytes], item: Item, *, start: int, stop: int) -> Iterator[bytes]:
-    crc32, at, whole = 0, 0, (start, stop) == (0, item.size)
-    while at < stop:
-        piece = file.read(min(_PIECE_BYTES, stop - at))
-        if not piece:
-            raise ArchiveDamagedError
-        crc32 = isal_zlib.crc32(piece, crc32) if whole else 0
-        at += len(piece)
-        if whole and at == stop and item.content != b"%d %08x" % (item.size, crc32):
-            raise ArchiveDamagedError
-        if at > start:
-            yield piece[max(0, start - (at - len(piece))) :]
-
-
-def _file(tar: tarfile.TarFile, path: bytes) -> IO[bytes]:
-    """The file at a path."""
-    for member in tar:
-        # A stream never goes back to a member: keeping them would only take memory.
-        tar.members = []  # type: ignore[attr-defined]  # its documented way to bound memory
-        if member.name.encode("utf-8", "surrogateescape") == path and member.isfile():
-            found = tar.extractfile(member)
-            if found is not None:
-                return found
-    raise ArchiveDamagedError
-
-
-class _Source:
-    """A stream of pieces, as a file that is read forward."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._rest = pieces, b""
-
-    def read(self, size: int) -> bytes:
-        """Up to so many of the next bytes; none at the end."""
-        if not self._rest:
-            self._rest = next(self._pieces, b"")
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
-
-
-def _unpacked(asset: Asset) -> Iterator[bytes]:
-    """The tar archive in an asset."""
-    parts = asset_open(asset).read()
-    if archive_format(asset.key) is not ArchiveFormat.TAR_ZST:
-        yield from _inflated(parts)
-        return
-    try:
-        yield from zstd_unpack(_Source(parts).read)
-    except ZstdDamaged as error:
-        raise ArchiveDamagedError from error
-
-
-def _inflated(parts: Iterable[bytes]) -> Iterator[bytes]:
-    inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-    try:
-        for part in parts:
-            data = part
-            while not inflate.eof and (data or not inflate.needs_input):
-                piece = inflate.decompress(data, _PIECE_BYTES)
-                data = b""
-                if piece:
-                    yield piece
-    except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub declares an instance
-        raise ArchiveDamagedError from error
-    if not inflate.eof:
-        raise ArchiveDamagedError

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from backups.errors import PathNotFound, ScratchFullError
 from backups.formats.hashing import HashThread
 from backups.formats.interface import Restoring
-from backups.services.sidecars import DATA
 from operations.models import Operation
 from operations.work.lease import Lease
 from sidecar_client.client import ExtractProgress
@@ -72,7 +71,7 @@ def archive_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProgr
     restoring.client.archive_extract(
         source=archive_path(restoring.operation),
         listing=listing_path(restoring.operation),
-        destination=DATA,
+        destination=restoring.destination,
         mode=restoring.operation.params["mode"],
         server=restoring.server,
         paths=restoring.paths,

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from django.utils.translation import gettext as _
-
 from archives.formats import ArchiveFormat
-from common.errors import ValidationError
 from repository.archive.object_keys import archive_format
 from vault.models import Asset
 from vault.services.opening import AssetReader, asset_open
@@ -59,14 +56,8 @@ class ArchiveContent:
 
     is_made = False
 
-    def __init__(self, asset: Asset, choice: DownloadChoice) -> None:
-        """Raises ValidationError for a choice that a stored archive does not have."""
+    def __init__(self, asset: Asset) -> None:
         self.format = archive_format(asset.key)
-        if choice.format not in (None, self.format):
-            error = _("This backup is stored as one .%(format)s file.") % {"format": self.format}
-            raise ValidationError(errors={"format": [error]})
-        if choice.paths:
-            raise ValidationError(errors={"path": [_("This backup is stored as one file, and is downloaded whole.")]})
         size, sha256 = asset.measured()
         self.size: int | None = size
         self.sha256: str | None = sha256

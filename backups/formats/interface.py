@@ -14,6 +14,7 @@ from backups.formats.download import Content, DownloadChoice
 from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
 from backups.services.roles import operation_order
+from backups.services.sidecars import operation_destination
 from common.paths import path_parsed, path_text
 from common.states import compare_and_set
 from operations.models import Operation
@@ -81,7 +82,7 @@ class Making:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restoring:
-    """One attempt to restore the content of `source` onto the server behind the client."""
+    """One attempt to restore the content of `source` onto the server behind the client, or into a volume beside it."""
 
     operation: Operation
     source: Backup
@@ -93,6 +94,11 @@ class Restoring:
     def paths(self) -> tuple[bytes, ...]:
         """Only these, with everything below them; empty for everything."""
         return tuple(path_parsed(text) for text in self.operation.params.get("paths", ()))
+
+    @property
+    def destination(self) -> str:
+        """Where the content goes, as the sidecar names it."""
+        return operation_destination(self.operation)
 
     @property
     def safety(self) -> str:
@@ -144,7 +150,7 @@ class Format(Protocol):
         ...
 
     def download(self, asset: Asset, choice: DownloadChoice) -> Content:
-        """The bytes that a customer downloads. Opens nothing. Raises ValidationError for a choice it does not have."""
+        """The bytes that a customer downloads. Opens nothing."""
         ...
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:

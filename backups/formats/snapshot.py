@@ -13,8 +13,9 @@ from django.utils import timezone
 from backups.errors import SourceFailed
 from backups.formats.download import Content, DownloadChoice
 from backups.formats.interface import WARNINGS_KEPT, Made, Making, Restoring
+from backups.formats.made_download import MadeContent
 from backups.formats.snapshot_contents import snapshot_content, snapshot_entries, snapshots_expect
-from backups.formats.snapshot_download import SnapshotContent
+from backups.formats.snapshot_download import SnapshotFiles
 from backups.formats.snapshot_restore import listing_read, snapshot_check, snapshot_extract
 from backups.models import Backup, BackupStatus
 from backups.services.roles import operation_order
@@ -97,7 +98,7 @@ class SnapshotFormat:
 
     def download(self, asset: Asset, choice: DownloadChoice) -> Content:
         """An archive that is made on the fly."""
-        return SnapshotContent(asset, choice)
+        return MadeContent(asset, choice, SnapshotFiles(asset))
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:  # noqa: ARG002  # the interface's signature
         """None: the sidecar removes the listing itself."""

@@ -8,7 +8,6 @@ from backups.errors import PathNotFound, PreviewUnavailable
 from backups.formats.interface import Restoring, path_errors
 from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
 from backups.models import Backup
-from backups.services.sidecars import DATA
 from operations.work.lease import Lease
 from repository.checkpoint import Checkpoint
 from repository.chunked.contents.reading import contents_read
@@ -82,7 +81,7 @@ def snapshot_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProg
         restoring.client.tree_restore(
             listing=snapshot_listing(snapshot.manifest, selection),
             contents=_Contents(snapshot, selection, lease).read,
-            destination=DATA,
+            destination=restoring.destination,
             mode=restoring.operation.params["mode"],
             server=restoring.server,
             paths=paths,

@@ -43,7 +43,7 @@ class Backup(models.Model):
     folders and links in the backup, and bytes of file content. added_bytes: what this backup alone added to the
     storage. unique_bytes, fair_bytes: as of the last sample the stored bytes that only it uses, and its share of all
     that it uses: each chunk divided by the snapshots that use it; null before the first sample. read_whole: every file
-    was read for it, whatever its parent said. collapsed: the server had lost most content of the last good backup
+    was read for it, whatever its parent said. collapsed: the server had lost most content of an earlier good backup
     (`had_entries`, `had_bytes`; null without an earlier one), or had no file content at all. exclude: the patterns
     asked for this backup alone, as lines. excluded: entries and bytes that all patterns in force left out, with those
     patterns; null before it is known. damaged: the files that cannot be restored,

@@ -124,7 +124,8 @@ def hold_release(finding: Finding) -> bool:
 def outcomes_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I7: operations that ended with an exchange of unknown outcome, until a later one succeeded.
 
-    One that the sidecar rolled back has an end of its own: files are wholly as before.
+    One that the sidecar rolled back has an end of its own: files are wholly as before. A restore into a new volume
+    exchanges nothing: what it left is removed.
     """
     unspoken = [error.code for error in (WorkerLost, OperationTimedOut, OperationCancelled, ApplicationError)]
     given_up = Q(error_code=SidecarUnavailableError.code, finished_at__gt=F("created_at") + LAST_RESORT)
@@ -133,9 +134,10 @@ def outcomes_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
         kind__in=kinds.EXCHANGES,
         state=OperationState.SUCCEEDED,
         finished_at__gt=OuterRef("finished_at"),
+        volume_id=None,
     )
     begun = Q(exchange=ExchangeState.BEGUN) & (Q(error_code__in=unspoken) | given_up)
-    over = Operation.objects.filter(kind__in=kinds.EXCHANGES).exclude(state__in=LIVE_STATES)
+    over = Operation.objects.filter(kind__in=kinds.EXCHANGES, volume_id=None).exclude(state__in=LIVE_STATES)
     ended = over.filter(begun | Q(exchange=ExchangeState.UNENDED), ~Exists(later), **scope.of("operation"))
     for operation in rows_of(ended):
         yield Violation(code=Code.OUTCOME_UNKNOWN, object_type="operation", object_id=operation.id)

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from backups.models import Backup
-from backups.selectors import backup_last_good
+from backups.selectors import backups_last_good
 from sidecar_client.values import Excluded
+
+COMPARED: Final = 10
+"""Good backups that a new one is compared with: a server that loses a little each time is noticed, too."""
 
 
 def collapse_fields(
     *, backup: Backup, percent: int, entries: int, content_bytes: int, excluded: Excluded
 ) -> dict[str, Any]:
-    """The columns of a new backup that tell whether its server had lost most content of the last good backup.
+    """The columns of a new backup that tell whether its server had lost most content of one of the last good backups.
 
     percent: the share that may be lost, as the plan says; 0 marks nothing. excluded: what patterns left out, which the
-    server has all the same. A backup without file content is marked
-    also when there is no earlier one to compare with.
+    server has all the same. A backup without file content is marked also when there is no earlier one to compare with.
     """
     if not percent:
         return {"collapsed": False}
-    good = backup_last_good(backup)
-    had_entries, had_bytes = _held(good)
-    has_entries, has_bytes = entries + excluded.entries, content_bytes + excluded.bytes
-    lost = _lost(has_entries, had_entries, percent=percent) or _lost(has_bytes, had_bytes, percent=percent)
-    if not lost and has_bytes:
+    has = entries + excluded.entries, content_bytes + excluded.bytes
+    compared = list(_compared(backup))
+    had = next((held for held in compared if any(map(_lost(percent), has, held))), None)
+    if had is None and has[1]:
         return {"collapsed": False}
+    had_entries, had_bytes = had or (compared[0] if compared else (None, None))
     return {"collapsed": True, "had_entries": had_entries, "had_bytes": had_bytes}
 
 
-def _held(good: Backup | None) -> tuple[int | None, int | None]:
-    """The entries and bytes of the server at a backup, with those that patterns left out; None where not known."""
-    if good is None or good.entries is None or good.content_bytes is None:
-        return None, None
-    excluded = good.excluded or {}
-    return good.entries + excluded.get("entries", 0), good.content_bytes + excluded.get("bytes", 0)
+def _compared(backup: Backup) -> Iterator[tuple[int, int]]:
+    """The entries and bytes of the server at its last good backups, the newest first, with those left out by patterns.
+
+    The last one is a backup of which a person said that the server was meant to be so small.
+    """
+    for good in backups_last_good(backup, count=COMPARED):
+        if good.entries is not None and good.content_bytes is not None:
+            excluded = good.excluded or {}
+            yield good.entries + excluded.get("entries", 0), good.content_bytes + excluded.get("bytes", 0)
+        if good.had_entries is not None:
+            break
 
 
-def _lost(count: int, had: int | None, *, percent: int) -> bool:
-    return had is not None and (had - count) * 100 > had * percent
+def _lost(percent: int) -> Callable[[int, int], bool]:
+    return lambda count, had: (had - count) * 100 > had * percent

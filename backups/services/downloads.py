@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterator
@@ -16,11 +17,16 @@ from backups.selectors import asset_readable
 from backups.services.damage import damage_noted
 from common.errors import Throttled
 from common.names import name_cut
+from common.paths import path_text
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
 
+NAME_BYTES_MAX = 255
+"""The longest name that file systems take."""
 FILENAME_BYTES_MAX = 240
-"""File systems take 255; the suffix of a download manager has to fit as well."""
+"""The longest name that is made here: the suffix of a download manager has to fit as well."""
+ENDING_BYTES_MAX = 16
+_HALF_ESCAPE = re.compile("%[0-9A-F]?$")
 
 Look = Callable[[], User | None]
 """Looks up a caller again; None once the credentials are invalid."""
@@ -160,8 +166,20 @@ def asset_filename(asset: Asset, ending: str) -> str:
     return f"{kept or asset.id}.{ending}"
 
 
+def file_filename(path: bytes) -> str:
+    """The file name of a file of a backup: its own as text, shortened before its ending where that is longer."""
+    name = path_text(path.rpartition(b"/")[2])
+    if len(name.encode()) <= NAME_BYTES_MAX:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending.encode()) > ENDING_BYTES_MAX:
+        stem, dot, ending = name, "", ""
+    kept = name_cut(stem, bytes_max=FILENAME_BYTES_MAX - len((dot + ending).encode()))
+    return _HALF_ESCAPE.sub("", kept) + dot + ending
+
+
 def asset_content(asset: Asset, choice: DownloadChoice) -> Content:
-    """The bytes that a download of an asset has. Raises ValidationError for a choice that its format does not have."""
+    """The bytes that a download of an asset has."""
     return format_of(asset.backup).download(asset, choice)
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.services.damage import damage_note
 from backups.services.roles import backups_give_back, operation_source
+from backups.services.volumes import volume_unmade
 from common.errors import ApplicationError
 from operations.models import Operation
 from vault.errors import ArchiveDamagedError
@@ -23,6 +24,7 @@ def create_unsuccessful(operation: Operation, _error: ApplicationError) -> None:
 def restore_unsuccessful(operation: Operation, error: ApplicationError) -> None:
     """Leave the backups of a restore or an undo *ready*, and marked where their archive was found damaged."""
     backups_give_back(operation)
+    volume_unmade(operation)
     if isinstance(error, ArchiveDamagedError):
         damage_note(operation_source(operation))
     # An unfinished safety backup is useless, and was never listed.

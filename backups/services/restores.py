@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
@@ -41,7 +41,8 @@ class RestoreOptions:
 
     safety: make a backup of the present files first, which the plan keeps for a while. accept_collapsed: restore even
     from a backup of a server that had lost most of its files. destination: another server of the same customer; None
-    for the backup's own. paths: only these, with everything below them; empty for all.
+    for the backup's own. new_volume: into a new volume beside the backup's own server, where nothing is to be kept,
+    stopped or accepted. paths: only these, with everything below them; empty for all.
     """
 
     mode: Mode = Mode.REPLACE
@@ -49,15 +50,20 @@ class RestoreOptions:
     server: ServerControl = ServerControl.AUTO
     accept_collapsed: bool = False
     destination: UUID | None = None
+    new_volume: bool = False
     paths: tuple[bytes, ...] = ()
 
     def params(self, order: Order) -> dict[str, Any]:
         """The options stored with the operation. No safety backup is made where the plan keeps none."""
-        return {
-            "mode": str(self.mode),
-            "safety": self.safety and order.plan.safety_hours > 0,
-            "server": str(self.server),
-        } | ({"paths": [path_text(path) for path in self.paths]} if self.paths else {})
+        if self.new_volume:
+            chosen = {"mode": str(Mode.REPLACE), "safety": False, "server": str(ServerControl.LEAVE)}
+        else:
+            chosen = {
+                "mode": str(self.mode),
+                "safety": self.safety and order.plan.safety_hours > 0,
+                "server": str(self.server),
+            }
+        return chosen | ({"paths": [path_text(path) for path in self.paths]} if self.paths else {})
 
 
 def backup_restore(
@@ -69,19 +75,26 @@ def backup_restore(
     options: RestoreOptions,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
-    """Start the restore of a backup onto its server; return the backup as `restoring`.
+    """Start the restore of a backup onto a server, or into a new volume; return the backup as `restoring`.
 
     Raises OrderNotFound, ProvisionNotFound, BackupNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     NotAPrimaryDeployment, NoSidecar, ProfileDiffers, OperationInProgress, StatusConflict when the backup is not ready,
-    ArchiveDamagedError when files that would be restored are known to be damaged, BackupCollapsed.
+    ArchiveDamagedError when files that would be restored are known to be damaged, BackupCollapsed, VolumesNotOffered,
+    LimitReached when the order has as many new volumes as its plan keeps.
     """
 
     def begin(order: Order, backup: Backup, server: Provision) -> dict[str, Any]:
-        Rules(user=user, order=order).restore_require(backup, server, paths=options.paths)
-        _collapse_accepted(backup, accepted=options.accept_collapsed)
-        wanted = options.params(order)
-        operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, onto=server, **wanted)
-        return {"action": "backup.restore", "operation": str(operation.id), **wanted}
+        rules, wanted = Rules(user=user, order=order), options.params(order)
+        if options.new_volume:
+            rules.volume_require(backup, paths=options.paths)
+            into: dict[str, UUID] = {"volume_id": uuid4()}
+        else:
+            rules.restore_require(backup, server, paths=options.paths)
+            _collapse_accepted(backup, accepted=options.accept_collapsed)
+            into = {"server_id": server.id}
+        operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, **into, **wanted)
+        made = {"volume": str(operation.volume_id)} if operation.volume_id else {}
+        return {"action": "backup.restore", "operation": str(operation.id), **made, **wanted}
 
     return _requested(
         user=user,
@@ -113,7 +126,7 @@ def restore_undo(
         source = Rules(user=user, order=order).undo_require(backup, server)
         _collapse_accepted(source, accepted=accept_collapsed)
         wanted = RestoreOptions().params(order)
-        operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, onto=server, **wanted)
+        operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, server_id=server.id, **wanted)
         _hold(source)
         OperationBackup.objects.create(operation=operation, backup=source, role=OperationRole.SOURCE)
         return {"action": "backup.undo", "operation": str(operation.id), "source": str(source.id)}
@@ -170,11 +183,9 @@ def _collapse_accepted(source: Backup, *, accepted: bool) -> None:
         raise BackupCollapsed
 
 
-def _start(
-    *, user: User, order: Order, kind: OperationKind, backup: Backup, onto: Provision, **wanted: object
-) -> Operation:
+def _start(*, user: User, order: Order, kind: OperationKind, backup: Backup, **wanted: Any) -> Operation:
     _hold(backup)
-    return backup_work_start(order=order, kind=kind, backup=backup, requested_by=user, server_id=onto.id, **wanted)
+    return backup_work_start(order=order, kind=kind, backup=backup, requested_by=user, **wanted)
 
 
 def _hold(backup: Backup) -> None:

@@ -12,6 +12,7 @@ from operations.models import Operation
 from operations.services.operations import operation_start
 from orders.models import Order
 from provisions.models import Provision
+from provisions.selectors import provision_sidecar
 
 
 def backup_work_start(
@@ -21,13 +22,16 @@ def backup_work_start(
     backup: Backup,
     requested_by: User | None,
     server_id: UUID | None = None,
+    volume_id: UUID | None = None,
     **params: Any,
 ) -> Operation:
     """Enqueue work on a backup, its subject, once the transaction commits. Call it under the order's lock.
 
-    server_id: the server whose live files the work may change.
+    server_id: the server whose live files the work may change. volume_id: the volume that it makes.
     """
-    operation = operation_start(order=order, kind=kind, requested_by=requested_by, server_id=server_id, **params)
+    operation = operation_start(
+        order=order, kind=kind, requested_by=requested_by, server_id=server_id, volume_id=volume_id, **params
+    )
     OperationBackup.objects.create(operation=operation, backup=backup, role=OperationRole.SUBJECT)
     Backup.objects.filter(id=backup.id).update(operation=operation)
     backup.operation = operation
@@ -57,6 +61,13 @@ def operation_server(operation: Operation) -> Provision:
     if operation.server_id is None:
         raise Provision.DoesNotExist
     return Provision.objects.get(id=operation.server_id, order=operation.order_id)
+
+
+def operation_sidecar(operation: Operation) -> Provision:
+    """The sidecar of a restore or an undo. Raises NoSidecar, NotAPrimaryDeployment, Provision.DoesNotExist."""
+    if operation.volume_id is None:
+        return provision_sidecar(operation_server(operation))
+    return provision_sidecar(Provision.objects.get(order=operation.order_id, is_primary=True))
 
 
 def backups_give_back(operation: Operation) -> int:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from backups.errors import SidecarUnavailableError
 from common.errors import CAUSE, ApplicationError
+from operations.models import Operation
 from provisions.models import Provision
 from provisions.services.provisions import sidecar_seen
 from provisions.services.sidecar_address import sidecar_address
@@ -20,12 +21,19 @@ from wire.errors import ErrorCode
 
 DATA = "/data"
 """The server's files, as the sidecar names them."""
+VOLUMES = "/volumes"
+"""The folder of the volumes that restores make, as the sidecar names it."""
 
 REACH_SECONDS = 15.0
 """How long to wait for a sidecar that restarts before the work counts as failed."""
 REACH_PAUSE_SECONDS = 0.5
 
 _COUNTED = ("_bytes", "_files")
+
+
+def operation_destination(operation: Operation) -> str:
+    """Where a restore or an undo writes, as the sidecar names it."""
+    return DATA if operation.volume_id is None else f"{VOLUMES}/{operation.volume_id}"
 
 
 @contextmanager
@@ -60,7 +68,12 @@ def sidecar_reach(*, client: SidecarClient, sidecar: Provision, checkpoint: Call
                 raise
             pause.wait(REACH_PAUSE_SECONDS)
         else:
-            sidecar_seen(sidecar=sidecar, game_profile=info.profile, can_stop=info.can_stop)
+            sidecar_seen(
+                sidecar=sidecar,
+                game_profile=info.profile,
+                can_stop=info.can_stop,
+                can_make_volumes=info.can_make_volumes,
+            )
             return info
 
 

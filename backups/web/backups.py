@@ -24,7 +24,7 @@ from backups.selectors import asset_get, order_backup_get
 from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
 from backups.services.downloads import asset_check
 from backups.web.detail import detail_of
-from backups.web.estimates import PART, TEMPLATE, EstimatePart, estimate_part
+from backups.web.estimates import TEMPLATE, EstimatePart, estimate_part
 from backups.web.forms import BackupCreateForm, BackupRenameForm, NoFieldsForm
 from backups.web.order import OrderPageView
 from backups.web.rows import why_not
@@ -70,6 +70,8 @@ class BackupCreateView(BackupFormView):
     """A new backup."""
 
     template = "backups/create_form.html"
+    estimates = False
+    """Whether a POST only shows the estimate: it waits for a sidecar, and so has an address of its own."""
 
     def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Ask for a name, and for files to leave out."""
@@ -78,7 +80,7 @@ class BackupCreateView(BackupFormView):
     def post(self, request: HttpRequest, order: Order) -> HttpResponseBase:
         """Begin it; or only show what it would hold."""
         form = BackupCreateForm(request.POST)
-        if PART in request.POST:
+        if self.estimates:
             typed = patterns_of(request.POST.get("exclude", ""))
             return self._ask(
                 form, estimate=estimate_part(user=self.user, provision=order_primary(order), of_backup=typed)

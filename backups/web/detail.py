@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
+from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from archives.formats import ArchiveFormat
 from backups import kinds
-from backups.models import Backup, BackupStatus, OperationRole
+from backups.models import Backup, BackupStatus, Depth, OperationRole
 from backups.rules import Rules
 from backups.selectors import operations_of
 from backups.web.overview import live_of, poll_address
@@ -60,6 +61,12 @@ STAYS: Mapping[str, str | Promise] = {
     WarningKind.COMPANION: gettext_lazy("It belongs together with a file that stays"),
 }
 WARNINGS_SHOWN = 200
+PROOFS: Mapping[str, str | Promise] = {
+    Depth.SAMPLE: gettext_lazy("It is there and fits together. Part of its content was read."),
+    Depth.STRUCTURE: gettext_lazy("It is there and fits together. Its content was not read."),
+    Depth.SHARE: gettext_lazy("It is there and fits together. Part of its content was read."),
+    Depth.DATA: gettext_lazy("All of its content was read, and it is whole."),
+}
 CONSISTENCIES: Mapping[str, str | Promise] = {
     Consistency.QUIESCED: gettext_lazy("The game had saved everything and held still while the files were copied."),
     Consistency.STOPPED: gettext_lazy("The game server did not run while the files were copied."),
@@ -95,6 +102,16 @@ class Excluded:
     patterns: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The newest verification: when, and in words what was looked at and found. counted: may be empty."""
+
+    at: datetime
+    ok: bool
+    said: str
+    counted: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Detail:
     """The content of a backup's page. Equal values look the same, apart from relative times."""
@@ -115,6 +132,7 @@ class Detail:
     excluded: Excluded
     damaged: tuple[tuple[str, str], ...]
     damaged_files: int
+    proof: Proof | None
     live: tuple[UUID, ...]
     address: str
     browsable: bool
@@ -154,7 +172,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         added_bytes=backup.added_bytes,
         stored_bytes=backup.fair_bytes,
         unique_bytes=backup.unique_bytes,
-        archives=tuple(map(str, ArchiveFormat)) if backup.format == BackupFormat.REPOSITORY else (),
+        archives=tuple(map(str, ArchiveFormat)),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),
@@ -163,9 +181,22 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         excluded=Excluded(**backup.excluded) if backup.excluded else Excluded(),
         damaged=tuple((found["reason"], found["path"]) for found in damaged.get("paths", [])),
         damaged_files=damaged.get("files") or 0,
+        proof=_proof(backup.proof) if backup.proof else None,
         live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
         browsable=rules.may_read and backup.asset_id is not None,
+    )
+
+
+def _proof(stored: dict[str, Any]) -> Proof:
+    files = stored["counted"].get("files", 0)
+    return Proof(
+        at=datetime.fromisoformat(stored["at"]),
+        ok=stored["ok"],
+        said=str(PROOFS[stored["depth"]]) if stored["ok"] else _("Damage was found."),
+        counted=ngettext("%(count)s file was checked.", "%(count)s files were checked.", files) % {"count": files}
+        if files
+        else "",
     )
 
 
@@ -183,6 +214,8 @@ def _event(operation: Operation, role: str, *, named: bool) -> Event:
         )
     elif operation.error_code:
         note = error_detail(code=operation.error_code, params=operation.error_params)
+    elif operation.volume_id is not None and operation.state == OperationState.SUCCEEDED:
+        note = _("The files are in the new volume %(id)s.") % {"id": operation.volume_id}
     elif operation.kind == kinds.RESTORE.name and operation.state == OperationState.SUCCEEDED:
         note = str(MODES.get(operation.params.get("mode", ""), ""))
     is_subject = role != OperationRole.SAFETY

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from backups import kinds
+from backups.caution import backup_caution
 from backups.models import Backup
 from backups.rules import Rules, refusal
 from backups.selectors import operations_ended
@@ -92,18 +93,34 @@ def _ending(operation: Operation, backup: Backup | None, rules: Rules) -> Ending
     else:
         sentence = kind.words.endings.get(state) or f"{kind.words.title}, {state.label}: “%(name)s”"
         title = names_isolated(str(sentence), name=backup.name)
-        if kind is kinds.RESTORE and refusal(lambda: rules.undo_require(backup, backup.provision)) is None:
+        may_undo = kind is kinds.RESTORE and operation.volume_id is None
+        if may_undo and refusal(lambda: rules.undo_require(backup, backup.provision)) is None:
             undo = reverse("page-backup-undo", kwargs={"order": operation.order_id, "backup": backup.id})
+        if _found_damage(operation, backup):
+            tone, icon = TONES[OperationState.FAILED]
     return Ending(
         key=str(operation.id), tone=tone, icon=icon, title=title, detail=_detail(operation, backup), undo=undo
     )
 
 
+def _found_damage(operation: Operation, backup: Backup) -> bool:
+    """Whether it is a verification that came to its end, of a backup that is damaged."""
+    return (operation.kind, operation.state) == (kinds.VERIFY.name, OperationState.SUCCEEDED) and backup.degraded
+
+
 def _detail(operation: Operation, backup: Backup | None) -> str:
     if operation.state == OperationState.CANCELLED:
         return _("Your server was not changed.")
+    if operation.volume_id is not None and operation.state == OperationState.SUCCEEDED:
+        return _("The files are in the new volume %(id)s.") % {"id": operation.volume_id}
     if operation.error_code:
         return error_detail(code=operation.error_code, params=operation.error_params)
+    if backup is not None and _found_damage(operation, backup):
+        return backup_caution(backup)
+    return _warnings_detail(operation, backup)
+
+
+def _warnings_detail(operation: Operation, backup: Backup | None) -> str:
     if stays := operation.warnings_total:
         return ngettext(
             "%(total)s file or folder stays as it was: it could not be restored.",

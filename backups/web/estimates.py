@@ -14,8 +14,6 @@ from orders.patterns import pattern_text
 from provisions.models import Provision
 
 TEMPLATE = "backups/estimate.html"
-PART = "estimate"
-"""The element that shows the estimate, and the button that asks for it without scripts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from backups.rules import refusal
 from backups.web.backups import BackupFormView, order_primary
-from backups.web.estimates import PART, TEMPLATE, EstimatePart, estimate_part
+from backups.web.estimates import TEMPLATE, EstimatePart, estimate_part
 from backups.web.forms import ExcludeForm
 from common.errors import ApplicationError
 from orders.models import Order
@@ -27,6 +27,9 @@ from provisions.services.provisions import provision_exclude
 class OrderExcludeView(BackupFormView):
     """The patterns of a server."""
 
+    estimates = False
+    """As in `BackupCreateView`."""
+
     def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Show them, with what they leave out."""
         return self._ask(ExcludeForm(initial={"exclude": order_primary(order).exclude}))
@@ -35,7 +38,7 @@ class OrderExcludeView(BackupFormView):
         """Save them; or only show what they would leave out."""
         server = order_primary(order)
         form = ExcludeForm(request.POST, initial={"exclude": server.exclude})
-        if PART in request.POST:
+        if self.estimates:
             typed = patterns_of(request.POST.get("exclude", ""))
             return self._ask(form, estimate=estimate_part(user=self.user, provision=server, of_server=typed))
         if not form.is_valid():

@@ -96,7 +96,7 @@ class BackupFilesView(OrderPageView):
             "crumbs": crumbs_of(found, look.path),
             "rows": [entry_row(found, item, below=look.path) for item in entries.items],
             "columns": columns_of(found, look),
-            "downloads_choice": not format_of(found).reads_whole,
+            "reads_whole": format_of(found).reads_whole,
             "next": entries.next and _paged(request.GET, entries.next),
             "previous": entries.previous and _paged(request.GET, entries.previous),
         }

@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backups.models import Depth
 from common.names import NAME_LENGTH_MAX, name_validate
 from orders.patterns import PATTERNS_LENGTH_MAX, patterns_of, patterns_text_validate
 from wire.enums import Mode
@@ -75,6 +76,12 @@ class BackupRenameForm(forms.Form):
     """Another name for a backup."""
 
     name = NameField()
+
+
+class VerifyForm(forms.Form):
+    """How thoroughly a backup is verified."""
+
+    depth = forms.ChoiceField(choices=[(depth, depth) for depth in (Depth.STRUCTURE, Depth.DATA)])
 
 
 class NoFieldsForm(forms.Form):

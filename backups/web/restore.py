@@ -22,7 +22,7 @@ from backups.services.destinations import destination_get, destinations_of
 from backups.services.previews import backup_preview
 from backups.services.restores import PATHS_MAX, RestoreOptions, backup_restore, restore_undo
 from backups.web.backups import BackupFormView, form_key
-from backups.web.forms import RestoreForm, UndoForm
+from backups.web.forms import NoFieldsForm, RestoreForm, UndoForm
 from backups.web.order import order_address
 from backups.web.rows import why_not
 from common.errors import ApplicationError, NotFound, PermissionDenied
@@ -113,15 +113,15 @@ class BackupRestoreView(RestoreChoiceView):
             )
         except ApplicationError as error:
             return self._ask(form, choice, self.refused(form, error))
-        said = _("The restore of “%(name)s” was started. You can leave this page, it goes on by itself.")
         elsewhere = None if choice.server.order_id == order.id else order_address(choice.server.order)
-        return self.done(names_isolated(said, name=found.name), begun=restored.operation_id, to=elsewhere)
+        return self.done(_started(found), begun=restored.operation_id, to=elsewhere)
 
     def _ask(self, form: RestoreForm, choice: Choice, status: int = HTTPStatus.OK) -> HttpResponseBase:
         context: dict[str, Any] = {
             "backup": choice.backup,
             "choice": choice,
             "others": destinations_of(user=self.user, backup=choice.backup),
+            "volumes": Rules(user=self.user, order=self.found_order).volumes_offered,
             "caution": backup_caution(choice.backup),
             "refused": self._why_not(choice),
             "safety_hours": choice.server.order.plan.safety_hours,
@@ -133,6 +133,44 @@ class BackupRestoreView(RestoreChoiceView):
         rules = Rules(user=self.user, order=choice.server.order)
         error = refusal(lambda: rules.restore_require(choice.backup, choice.server))
         return why_not(error, rules.active) if error else ""
+
+
+class BackupVolumeView(RestoreChoiceView):
+    """The restore of a backup into a new volume, which changes nothing that is there."""
+
+    template = "backups/volume_form.html"
+
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """Ask first."""
+        return self._ask(NoFieldsForm(), self.choice(request, order, backup))
+
+    def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """Begin it."""
+        choice, form = self.choice(request, order, backup), NoFieldsForm(request.POST)
+        found = choice.backup
+        try:
+            restored = backup_restore(
+                user=self.user,
+                order_id=order.id,
+                provision_id=found.provision_id,
+                backup_id=found.id,
+                options=RestoreOptions(new_volume=True, paths=choice.paths),
+                idempotency=form_key(request, self.user),
+            )
+        except ApplicationError as error:
+            return self._ask(form, choice, self.refused(form, error))
+        return self.done(_started(found), begun=restored.operation_id)
+
+    def _ask(self, form: NoFieldsForm, choice: Choice, status: int = HTTPStatus.OK) -> HttpResponseBase:
+        rules = Rules(user=self.user, order=self.found_order)
+        error = refusal(lambda: rules.volume_require(choice.backup))
+        context: dict[str, Any] = {
+            "backup": choice.backup,
+            "choice": choice,
+            "caution": backup_caution(choice.backup),
+            "refused": why_not(error, rules.active) if error else "",
+        }
+        return self.shown(form, title=_("Restore into a new volume"), status=status, **context)
 
 
 class BackupPreviewView(RestoreChoiceView):
@@ -208,6 +246,11 @@ class BackupUndoView(BackupFormView):
             "can_stop": _can_stop(backup.provision),
         }
         return self.shown(form, title=_("Undo the restore"), status=status, **context)
+
+
+def _started(backup: Backup) -> str:
+    said = _("The restore of “%(name)s” was started. You can leave this page, it goes on by itself.")
+    return names_isolated(said, name=backup.name)
 
 
 def _collapsed(undoable: Undoable | None) -> bool:

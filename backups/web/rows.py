@@ -148,7 +148,7 @@ def _problem(operation: Operation | None) -> tuple[str, str]:
     if operation is None or not operation.error_code:
         return "", ""
     detail = error_detail(code=operation.error_code, params=operation.error_params)
-    problems = (kind_of(operation).words if operation.kind in kinds.EXCHANGES else kinds.CREATE.words).problems
+    problems = kind_of(operation).words.problems or kinds.CREATE.words.problems
     return str(problems[OperationState(operation.state)]), detail
 
 
@@ -165,7 +165,9 @@ def _marks(backup: Backup) -> Iterator[Badge]:
         yield Badge("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
     operation = backup.operation
     if operation and (operation.kind, operation.state) == (kinds.RESTORE.name, OperationState.SUCCEEDED):
-        yield Badge("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
+        onto_server = pgettext("state of a backup", "Restored")
+        into_volume = pgettext("state of a backup", "Restored into a new volume")
+        yield Badge("restore", into_volume if operation.volume_id else onto_server, operation.finished_at)
     if operation and (operation.kind, operation.state) == (kinds.UNDO.name, OperationState.SUCCEEDED):
         yield Badge("undo", pgettext("state of a backup", "Restore undone"), operation.finished_at)
 
@@ -206,6 +208,8 @@ def _checks(backup: Backup, *, rules: Rules, provision: Provision | None) -> Ite
         yield "cancel", lambda: rules.cancel_require(operation)
     if backup.asset_id is not None:
         yield "download", lambda: rules.download_require(backup)
+        if not (operation is not None and operation.is_live and operation.kind == kinds.VERIFY.name):
+            yield "verify", lambda: rules.verify_require(backup)
     yield "rename", rules.update_require
     yield "lock", rules.update_require
     if backup.status in (BackupStatus.READY, BackupStatus.FAILED):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from backups.errors import SidecarUnavailableError
-from backups.services.sidecars import sidecar_error
+from backups.services.sidecars import operation_destination, sidecar_error
 from common.errors import ApplicationError
 from common.paths import path_text
 from common.states import compare_and_set
@@ -60,7 +60,7 @@ def exchange_release(client: SidecarClient, operation: Operation) -> None:
     After a few failures its leftovers stay beside the data; the operation waits for an absent sidecar.
     """
     try:
-        client.extract_release()
+        client.extract_release(destination=operation_destination(operation))
     except SidecarFailed as error:
         if operation.attempts < ATTEMPTS:
             raise Postponed(seconds=20, counts=True) from error
@@ -104,7 +104,7 @@ def journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) ->
     pause = threading.Event()
     while time.monotonic() < deadline:
         with contextlib.suppress(SidecarClientError):
-            outcome = client.extract_outcome()
+            outcome = client.extract_outcome(destination=operation_destination(operation))
             if outcome.kind is not OutcomeKind.RUNNING or outcome.error_code:
                 return outcome
         if lease.interrupted():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from django.db import transaction
 
 from accounts.services.audit import audit_record
-from backups.errors import ServerNotStopped, SidecarUnavailableError
+from backups.errors import ServerNotStopped, SidecarUnavailableError, VolumesNotOffered
 from backups.formats.interface import Restoring, safety_path
 from backups.formats.registry import format_of
 from backups.rules import order_allows_backups
@@ -19,11 +19,18 @@ from backups.services.damage import damage_over
 from backups.services.roles import (
     backups_give_back,
     operation_order,
-    operation_server,
+    operation_sidecar,
     operation_source,
     operation_subject,
 )
-from backups.services.sidecars import sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
+from backups.services.sidecars import (
+    operation_destination,
+    sidecar_error,
+    sidecar_errors,
+    sidecar_open,
+    sidecar_reach,
+)
+from backups.services.volumes import volume_add
 from backups.work.exchange_outcome import (
     exchange_note,
     exchange_release,
@@ -36,7 +43,6 @@ from common.errors import ApplicationError
 from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
-from provisions.selectors import provision_sidecar
 from sidecar_client.client import ExtractOutcome, ExtractProgress, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
@@ -44,7 +50,8 @@ from wire.enums import OutcomeKind, Phase, ServerControl
 
 
 def restore_run(operation: Operation, lease: Lease) -> None:
-    """Restore the operation's source as `params` say (`mode`, `safety`, `server`), wholly or not at all.
+    """Restore the operation's source as `params` say (`mode`, `safety`, `server`), or into a new volume, wholly or not
+    at all.
 
     Only the journal tells whether live data was touched: it is asked before the start, since an earlier worker may have
     got that far, and after any interruption of the extraction. `exchange` stores how far an exchange may have got, so
@@ -52,7 +59,7 @@ def restore_run(operation: Operation, lease: Lease) -> None:
     """
     with contextlib.ExitStack() as opened:
         with journal_awaited(operation):
-            sidecar = provision_sidecar(operation_server(operation))
+            sidecar = operation_sidecar(operation)
             client = opened.enter_context(
                 sidecar_open(
                     sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
@@ -72,8 +79,10 @@ def restore_run(operation: Operation, lease: Lease) -> None:
 
 def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
     """Bring the sidecar's journal to *completed*, or raise the error for another outcome."""
+    if operation.volume_id is not None and not operation.exchange and not info.can_make_volumes:
+        raise VolumesNotOffered
     with journal_awaited(operation):
-        outcome = client.extract_outcome()
+        outcome = client.extract_outcome(destination=operation_destination(operation))
     with _nothing_left(client, operation):
         if outcome.kind is OutcomeKind.NONE:
             exchange_note(operation, ExchangeState.NONE)
@@ -145,7 +154,7 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
                 raise
         return outcome
     with journal_awaited(operation):
-        return client.extract_outcome()
+        return client.extract_outcome(destination=restoring.destination)
 
 
 def _commit(operation: Operation) -> None:
@@ -154,6 +163,7 @@ def _commit(operation: Operation) -> None:
             raise FenceLost
         if not backups_give_back(operation):
             raise FenceLost
+        volume_add(operation)
         damage_over(operation_source(operation))
         audit_record(
             actor=operation.requested_by,

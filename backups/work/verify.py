@@ -26,7 +26,7 @@ from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyP
 from repository.chunked.objects import SNAPSHOTS
 from repository.chunked.repository import Repository as OpenRepository
 from repository.storage import ObjectNotFound
-from vault.errors import ArchiveDamagedError
+from vault.errors import ArchiveDamagedError, RepositoryUnknownError
 from vault.models import Asset, Repository
 from vault.services.opening import asset_open
 from vault.services.repositories import repository_errors, repository_find, repository_get, snapshot_of
@@ -100,7 +100,7 @@ class _Repository:
         degraded = 0
         for found in report.snapshots:
             self._lease.checkpoint()
-            if found.snapshot in known:
+            if found.snapshot in known and not found.later:
                 result = snapshot_verified(found, depth=self._depth, seconds=seconds)
                 degraded += not verified_record(known[found.snapshot], result)
         return self._numbers(report, degraded)
@@ -198,6 +198,8 @@ def _snapshot(row: Repository, snapshot: bytes, backup: Backup, depth: Depth, le
     if not found:
         # It was deleted meanwhile, or a listing lacks it that comes back with it.
         raise BackupNotFound
+    if found[0].later:
+        raise RepositoryUnknownError
     return found[0]
 
 

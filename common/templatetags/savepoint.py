@@ -84,7 +84,7 @@ def moment(value: datetime | None, id: str = "") -> SafeString | str:  # noqa: A
     """
     if value is None:
         return ""
-    local = timezone.localtime(value)
+    local = _local(value)
     near = abs(timezone.now() - value) <= RELATIVE_FOR
     return format_html(
         '<time class="moment"{} datetime="{}" tabindex="0">{} <span class="tip">{}</span></time>',
@@ -104,8 +104,16 @@ def _relative(away: timedelta) -> str:
     return str(format_timedelta(away, add_direction=True, threshold=1, locale=locale))
 
 
+def _local(value: datetime) -> datetime:
+    """A moment in the reader's zone; in UTC where that zone's calendar has none, at either end of the years."""
+    try:
+        return timezone.localtime(value)
+    except OverflowError:
+        return value.astimezone(UTC)
+
+
 def _exact(local: datetime) -> str:
-    zone = timezone.get_current_timezone_name()
+    zone = "UTC" if local.tzinfo is UTC else timezone.get_current_timezone_name()
     offset = local.strftime("%z")
     words = {
         "date": formats.date_format(local, "DATE_FORMAT"),

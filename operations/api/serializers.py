@@ -31,6 +31,11 @@ class OperationSerializer(serializers.Serializer[Any]):
     bytes_total = serializers.IntegerField(allow_null=True)
     rate = serializers.IntegerField(help_text="Bytes a second.")
     eta_seconds = serializers.SerializerMethodField(help_text="Seconds that are left, as far as one can tell.")
+    volume = serializers.UUIDField(
+        source="volume_id",
+        allow_null=True,
+        help_text="The new volume that a restore makes: a provision of the order as soon as it succeeded.",
+    )
     error = serializers.SerializerMethodField(help_text="Null unless it failed or was cancelled.")
     warnings = serializers.IntegerField(
         source="warnings_total", help_text="Files and folders that a restore left as they were."

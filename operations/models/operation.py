@@ -22,8 +22,9 @@ class Operation(models.Model):
     that liveness depends on no clock. attempts: the claims that count. not_before: the earliest time of a claim.
     warnings: the first of the live paths that a restore left unchanged; warnings_total: their number.
     worker: the claiming worker, `{supervisor}:{pid}`. expires_at: the end of a hold, which no worker runs.
-    server_id: the server of the order whose live files an exchange changes, null for work without one. exclusive:
-    excludes other exclusive operations on its order. exchange: the furthest possible progress of an exchange
+    server_id: the server of the order whose live files an exchange changes, null for work without one. volume_id: the
+    volume that a restore makes instead; it becomes a provision in the transaction that ends the restore well.
+    exclusive: excludes other exclusive operations on its order. exchange: the furthest possible progress of an exchange
     of live files. order, scope_id: the owner; scope_id is the id of a repository or a target. result: the findings and
     deeds of upkeep, in numbers.
     """
@@ -33,6 +34,7 @@ class Operation(models.Model):
     order = models.ForeignKey(Order, on_delete=models.CASCADE, null=True, related_name="operations")
     scope_id = models.UUIDField(null=True)
     server_id = models.UUIDField(null=True)
+    volume_id = models.UUIDField(null=True, unique=True)
     kind = models.CharField(_("kind"), max_length=32, choices=kind_choices)
     exclusive = models.BooleanField(default=False)
     state = models.CharField(_("state"), max_length=16, choices=OperationState.choices, default=OperationState.QUEUED)
@@ -88,6 +90,14 @@ class Operation(models.Model):
             ),
             models.CheckConstraint(
                 name="operation_exclusive_on_an_order", condition=Q(exclusive=False) | Q(scope=OperationScope.ORDER)
+            ),
+            models.CheckConstraint(
+                name="operation_makes_a_volume_or_changes_a_server",
+                condition=Q(server_id__isnull=True) | Q(volume_id__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="operation_discards_only_a_volume",
+                condition=~Q(exchange=ExchangeState.DISCARDED) | Q(volume_id__isnull=False),
             ),
             models.CheckConstraint(name="operation_exchange_known", condition=Q(exchange__in=ExchangeState.values)),
             models.CheckConstraint(name="operation_state_known", condition=Q(state__in=OperationState.values)),

@@ -29,12 +29,18 @@ TASK = "operations.tasks.operation_answer"
 
 
 def operation_start(
-    *, order: Order, kind: OperationKind, requested_by: User | None, server_id: UUID | None = None, **params: Any
+    *,
+    order: Order,
+    kind: OperationKind,
+    requested_by: User | None,
+    server_id: UUID | None = None,
+    volume_id: UUID | None = None,
+    **params: Any,
 ) -> Operation:
     """Enqueue an operation on an order once the transaction commits. Call it under the order's lock.
 
-    server_id: the server whose live files the operation may change. Raises IntegrityError when the order has an
-    exclusive operation and this would be another one.
+    server_id: the server whose live files the operation may change. volume_id: the volume that it makes. Raises
+    IntegrityError when the order has an exclusive operation and this would be another one.
     """
     operation = Operation.objects.create(
         order=order,
@@ -42,6 +48,7 @@ def operation_start(
         exclusive=kind.exclusive,
         requested_by=requested_by,
         server_id=server_id,
+        volume_id=volume_id,
         params=params,
     )
     task_enqueue(TASK, operation.id)

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             model_name="plan",
             name="byte_measure",
             field=models.CharField(
-                choices=[("logical", "Size of the files"), ("stored", "Stored bytes, fairly shared")],
+                choices=[("logical", "Size of the files"), ("stored", "Stored bytes, shared parts divided")],
                 default="logical",
                 help_text="What several snapshots share is divided between them in the stored bytes, as of the last sample.",
                 max_length=16,

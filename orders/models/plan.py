@@ -20,7 +20,7 @@ class ByteMeasure(models.TextChoices):
     """The bytes that the limit of a plan counts."""
 
     LOGICAL = "logical", pgettext_lazy("bytes that a limit counts", "Size of the files")
-    STORED = "stored", pgettext_lazy("bytes that a limit counts", "Stored bytes, fairly shared")
+    STORED = "stored", pgettext_lazy("bytes that a limit counts", "Stored bytes, shared parts divided")
 
 
 class Plan(models.Model):
@@ -31,7 +31,7 @@ class Plan(models.Model):
     backup_format: the format of new backups on a target that can hold it. exclude, profile_presets: patterns of files
     that backups leave out, the plan's own and those of the game's profile. customer_patterns: whether customers may add
     their own. byte_limit: no backup begins once those of the order have so many bytes, null for no limit; byte_measure:
-    which bytes count.
+    which bytes count. volume_limit: how many volumes that restores made an order keeps at the same time.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
@@ -94,6 +94,12 @@ class Plan(models.Model):
         help_text=_("What several snapshots share is divided between them in the stored bytes, as of the last sample."),
     )
 
+    volume_limit = models.PositiveIntegerField(
+        _("limit of new volumes"),
+        default=3,
+        help_text=_("How many volumes that restores made an order keeps; staff remove them. 0: none is made."),
+    )
+
     class Meta:
         verbose_name = _("plan")
         verbose_name_plural = _("plans")
@@ -106,6 +112,7 @@ class Plan(models.Model):
             models.CheckConstraint(
                 name="plan_byte_measure_known", condition=models.Q(byte_measure__in=ByteMeasure.values)
             ),
+            models.CheckConstraint(name="plan_volume_limit_sane", condition=models.Q(volume_limit__lte=10_000)),
             models.CheckConstraint(name="plan_collapse_percent_sane", condition=models.Q(collapse_percent__lte=99)),
         ]
 

@@ -10,25 +10,26 @@ from uuid import UUID
 from django.db import transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
-from accounts.errors import RightsExceeded
 from accounts.models import Customer, User
 from accounts.services.audit import audit_record
 from common.locks import row_lock
 from orders.errors import OrderNotFound
 from orders.models import Order, Plan
-from orders.rights import OrderRight, order_rights
+from orders.rights import OrderRight, right_held_require
 
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """Callbacks of a layer whose rows depend on orders. Both are called under the order's lock.
+    """Callbacks of a layer whose rows depend on orders. All are called under the order's lock.
 
     refuse: raises when the order, or a provision of it, may not be deleted now. release: removes the rows that belong
-    to an order that is being deleted.
+    to an order that is being deleted. release_part: gives up what was made for the provision with this id, which is
+    being deleted.
     """
 
     refuse: Callable[[Order], None]
     release: Callable[[Order], None]
+    release_part: Callable[[UUID], None]
 
 
 _dependents: list[Dependents] = []
@@ -44,6 +45,12 @@ def dependents_refuse(order: Order) -> None:
     """Raise when a layer above needs the order as it is. The caller holds the order's lock."""
     for dependents in _dependents:
         dependents.refuse(order)
+
+
+def dependents_release_part(provision_id: UUID) -> None:
+    """Let the layers above give up what they made for a provision that is being deleted."""
+    for dependents in _dependents:
+        dependents.release_part(provision_id)
 
 
 def order_create(*, customer: Customer, plan: Plan, name: str) -> Order:
@@ -85,7 +92,7 @@ def order_suspend(*, order: Order, since: datetime | None, actor: User | None) -
 
 def member_grant(*, order: Order, user: User, right: OrderRight, actor: User | None) -> None:
     """Give a user one right on an order. Raises RightsExceeded where `actor` lacks it themselves."""
-    _held_require(actor, order, right)
+    right_held_require(actor, order, right)
     with transaction.atomic():
         assign_perm(right.value, user, order)
         audit_record(actor=actor, action="member.grant", order_id=order.id, object_id=user.id, right=right.value)
@@ -93,12 +100,7 @@ def member_grant(*, order: Order, user: User, right: OrderRight, actor: User | N
 
 def member_withdraw(*, order: Order, user: User, right: OrderRight, actor: User | None) -> None:
     """Take one right on an order from a user. Raises RightsExceeded where `actor` lacks it themselves."""
-    _held_require(actor, order, right)
+    right_held_require(actor, order, right)
     with transaction.atomic():
         remove_perm(right.value, user, order)
         audit_record(actor=actor, action="member.withdraw", order_id=order.id, object_id=user.id, right=right.value)
-
-
-def _held_require(actor: User | None, order: Order, right: OrderRight) -> None:
-    if actor is not None and right not in order_rights(actor, order):
-        raise RightsExceeded

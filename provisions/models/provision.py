@@ -25,8 +25,9 @@ class Provision(models.Model):
     """One provision of an order.
 
     address, token: of a sidecar, how workers reach it (`127.0.0.1:5000` or `unix:/path`) and the secret they share;
-    beyond this machine it is `HOST:PORT`, and certificates take the place of the secret. game_profile, can_stop: the
-    game's profile and whether the sidecar can stop and start the game, as last reported. exclude: of the game server,
+    beyond this machine it is `HOST:PORT`, and certificates take the place of the secret. game_profile, can_stop,
+    can_make_volumes: the game's profile, whether the sidecar can stop and start the game, and whether restores can make
+    volumes beside it, as last reported. exclude: of the game server,
     the patterns of files that its backups leave out.
     """
 
@@ -39,6 +40,7 @@ class Provision(models.Model):
     token = EncryptedTextField(null=True, blank=True, editable=False)
     game_profile = models.CharField(max_length=40, blank=True, editable=False)
     can_stop = models.BooleanField(default=False, editable=False)
+    can_make_volumes = models.BooleanField(default=False, editable=False)
     exclude = models.TextField(
         _("files to leave out"),
         blank=True,

@@ -155,15 +155,17 @@ class _Plain:
 
     def load(self, wrap: KeyWrap) -> RepositoryKeys:
         """The keys from the first object that opens; an error of one object is raised only when none opens."""
-        names = self.key_objects()
-        if not names:
-            raise RepositoryNotFound("there is no repository here")
+        # An empty listing is no proof of an empty storage, and the first key object's name is known.
+        listed = self.key_objects()
+        names = listed or [self._repository.bytes]
         said: list[Exception] = []
         for name in names:
             try:
                 return self.read(name, wrap)
             except (WrongKey, Damaged, UnknownFormat, ObjectDamaged, ObjectNotFound) as error:
                 said.append(error)
+        if not listed and all(isinstance(error, ObjectNotFound) for error in said):
+            raise RepositoryNotFound("there is no repository here")
         if any(isinstance(error, WrongKey) for error in said):
             raise RepositoryKeyWrong("the key is not the repository's")
         if any(isinstance(error, UnknownFormat) for error in said):

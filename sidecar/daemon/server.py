@@ -30,6 +30,7 @@ from sidecar.tls.certificates import CertificateError
 from sidecar.tls.credentials import tls_credentials
 from sidecar.tls.folder import TlsFolder
 from sidecar.tls.service import Certificates
+from sidecar.volumes import Volumes
 from wire.contract import MESSAGE_BYTES, SERVICE
 
 _log = logging.getLogger("sidecar")
@@ -72,9 +73,11 @@ def serve(config: Config) -> None:
     links = LinkRoots(config.follow_links_into)
     _recover(config, links)
     scratch.sweep()
+    volumes = Volumes(config.volumes, like=config.data_root)
+    volumes.claim()
     calls = Calls(Fences(scratch.fences))
     game = Game(config.game, folder=scratch.folder)
-    extractions = Extractions(root=config.data_root, server=game.server, links=links)
+    extractions = Extractions(root=config.data_root, server=game.server, links=links, volumes=volumes)
     bandwidth = Bandwidth(config.read_bytes_a_second)
     service = FileIO(
         root=config.data_root,

@@ -27,6 +27,7 @@ from sidecar.restore.extracting import Extractions
 from sidecar.restore.reading.chosen import Chosen
 from sidecar.scratch.paths import require_data_root, scratch_name
 from sidecar.scratch.scratch import Scratch, free_bytes
+from sidecar.volumes import VOLUMES, Volume
 from wire.enums import Mode, ServerControl, TarFormat
 from wire.framing import data_pack, data_unpack
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
@@ -72,6 +73,7 @@ class FileIO:
                 profile=self._game.name,
                 can_quiesce=self._game.can_quiesce,
                 can_stop=self._game.can_stop,
+                can_make_volumes=self._extractions.volumes.offered,
             )
 
     def compress_files(
@@ -123,9 +125,9 @@ class FileIO:
     def extract_to(
         self, request: wire.ExtractToRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.ExtractToReply]:
-        """Extract an archive into the data root, or follow the running extraction of the operation."""
+        """Extract an archive into the data root or a new volume, or follow the running extraction of the operation."""
         with self._calls.running("ExtractTo", request.ticket, context) as call:
-            require_data_root(request.destination)
+            volume = self._volume(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
             listing = self._scratch_path(request.listing)
             restore = partial(
@@ -136,7 +138,8 @@ class FileIO:
                 chosen=_chosen(request.paths),
                 safety=self._scratch_path(request.safety),
             )
-            for told in self._extractions.run(call, restore=restore, server=_server(request.server)):
+            server = _server(request.server)
+            for told in self._extractions.run(call, restore=restore, server=server, volume=volume):
                 yield extract_reply(*told)
 
     def restore_tree(
@@ -150,12 +153,12 @@ class FileIO:
         with self._calls.running("RestoreTree", header.ticket, context) as call:
             yield from self._trees.run(
                 call,
-                header,
                 requests,
                 mode=_mode(header.mode),
                 chosen=_chosen(header.paths),
                 safety=self._scratch_path(header.safety),
                 server=_server(header.server),
+                volume=self._volume(header.destination),
             )
 
     def get_extract_outcome(
@@ -163,15 +166,24 @@ class FileIO:
     ) -> wire.GetExtractOutcomeReply:
         """Return the outcome of the operation's extraction."""
         with self._calls.running("GetExtractOutcome", request.ticket, context) as call:
-            return outcome_reply(self._extractions.outcome(operation=call.operation))
+            volume = self._volume(request.destination) if request.destination else None
+            return outcome_reply(self._extractions.outcome(operation=call.operation, volume=volume))
 
     def release_extract(
         self, request: wire.ReleaseExtractRequest, context: grpc.ServicerContext
     ) -> wire.ReleaseExtractReply:
         """Remove the record of the operation's extraction."""
         with self._calls.running("ReleaseExtract", request.ticket, context) as call:
-            self._extractions.release(operation=call.operation)
+            volume = self._volume(request.destination) if request.destination else None
+            self._extractions.release(operation=call.operation, volume=volume)
             return wire.ReleaseExtractReply()
+
+    def remove_volume(self, request: wire.RemoveVolumeRequest, context: grpc.ServicerContext) -> wire.RemoveVolumeReply:
+        """Remove a volume that a restore made."""
+        with self._calls.running("RemoveVolume", request.ticket, context) as call:
+            volume = self._extractions.volumes.named(request.volume)
+            self._extractions.volume_remove(operation=call.operation, volume=volume)
+            return wire.RemoveVolumeReply()
 
     def preview_restore(
         self, requests: Iterator[wire.PreviewRestoreRequest | memoryview], context: grpc.ServicerContext
@@ -189,6 +201,13 @@ class FileIO:
                 paths_after=header.paths_after,
             )
             return preview_reply(preview)
+
+    def _volume(self, destination: str) -> Volume | None:
+        """The volume that a destination names; None for the data. Raises Refused for any other path."""
+        if destination.startswith(VOLUMES):
+            return self._extractions.volumes.named(destination)
+        require_data_root(destination)
+        return None
 
     def _scratch_path(self, name: str) -> Path | None:
         """The scratch file of a name on the wire, None for none. Raises `Refused`."""
@@ -227,6 +246,9 @@ class FileIO:
                 self.release_extract,
                 wire.ReleaseExtractRequest.FromString,
                 wire.ReleaseExtractReply.SerializeToString,
+            ),
+            "RemoveVolume": grpc.unary_unary_rpc_method_handler(
+                self.remove_volume, wire.RemoveVolumeRequest.FromString, wire.RemoveVolumeReply.SerializeToString
             ),
             "PreviewRestore": grpc.stream_unary_rpc_method_handler(
                 self.preview_restore, _preview_request, wire.PreviewRestoreReply.SerializeToString

@@ -17,8 +17,8 @@ from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.listed.contents import Contents, Part, PassBegins
 from sidecar.restore.tree import tree_restore
 from sidecar.restore.workspace.outcomes import ExtractSummary
-from sidecar.scratch.paths import require_data_root
 from sidecar.scratch.scratch import Scratch
+from sidecar.volumes import Volume
 from wire.enums import Mode, ServerControl
 from wire.framing import data_unpack
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
@@ -35,12 +35,12 @@ class TreeRestores:
         self._extractions = extractions
 
     def run(
-        self, call: Call, header: wire.RestoreTreeRequest.Header, requests: Iterator[Request], *, mode: Mode,
+        self, call: Call, requests: Iterator[Request], *, mode: Mode,
         chosen: Chosen, safety: Path | None,
         server: ServerControl,
+        volume: Volume | None,
     ) -> Iterator[wire.RestoreTreeReply]:  # fmt: skip
         """Take the listing, then follow the operation's extraction, and ask for contents. Raises `SidecarError`s."""
-        require_data_root(header.destination)
         listing = self._scratch.spool(_listing(call, requests))
         contents = Contents()
         contents.receive(_contents(call, requests))
@@ -52,7 +52,8 @@ class TreeRestores:
                 )
 
         try:
-            for progress, summary in self._extractions.run(call, restore=restore, server=server, fed=contents.told):
+            telling = self._extractions.run(call, restore=restore, server=server, volume=volume, fed=contents.told)
+            for progress, summary in telling:
                 for number, files in contents.asked():
                     yield wire.RestoreTreeReply(wanted=wire.RestoreTreeReply.Wanted(files=files, **{"pass": number}))
                 yield wire.RestoreTreeReply(progress=extract_reply(progress, summary))

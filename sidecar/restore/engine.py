@@ -49,6 +49,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
     before_exchange: Callable[[], None] = lambda: None,
+    weigh: bool = False,
     links: LinkRoots = NO_LINKS,
     limits: Limits = DEFAULT_LIMITS,
     filesystem: Filesystem | None = None,
@@ -61,6 +62,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
     Live paths that no backup could bring back stay, and so do those that the backup left out, or by the listing
     `safety` the safety backup. Files that already have
     their content are not written: they keep their inode, access lists and attributes.
+    `weigh`: find the room needed also where no live data is there to compare with, which reads the members once more.
     `members` is opened when it is needed. `cancelled` is called until the exchange begins. `before_exchange` is called
     once after staging; an error of it ends the restore there. A folder that is mounted in the root, or that lies
     behind a link which `links` follow, has its own staging; a part that cannot have one stays.
@@ -97,6 +99,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
                     progress=progress,
                     before_exchange=cache(before_exchange),  # the preparation may start again
                     left_out=lacking,
+                    weigh=weigh,
                 )
                 return _restore(preparation, name)
         finally:

@@ -44,7 +44,7 @@ class Scratch:
                 raise StartError(f"{folder} must not be writable by others")
             for own in (self.files, self._partial):
                 own.mkdir(mode=_OWNER_ONLY, exist_ok=True)
-            self._lock = _locked(folder)
+            self._lock = folder_locked(folder)
         except OSError as error:
             raise StartError(f"{folder} cannot be used as scratch: {error.strerror}") from error
 
@@ -165,8 +165,11 @@ def _room_needed() -> Iterator[None]:
         raise failure from error
 
 
-def _locked(folder: Path) -> int:
-    """Open and lock the folder; the lock lasts while the descriptor is open."""
+def folder_locked(folder: Path) -> int:
+    """Open and lock a folder of one daemon; the lock lasts while the descriptor is open.
+
+    Raises `StartError` when another daemon has it, and OSError.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

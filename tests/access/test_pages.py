@@ -98,6 +98,9 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "orders/{order}/activity/": reading(),
     "orders/{order}/backups/": reading(),
     "orders/{order}/backups/create/": asking(R.CREATE),
+    # The sidecar leads nowhere, and some lack the right to ask it: everyone who sees the form is told why.
+    "orders/{order}/backups/create/estimate/": {**reading(), "POST": reading()["GET"]},
+    "orders/{order}/exclude/estimate/": {**reading(), "POST": reading()["GET"]},
     "orders/{order}/exclude/": asking(R.DELETE, body={"exclude": "*.log"}, staff_go_on=True),
     BACKUP: reading(),
     f"{BACKUP}detail/": reading(),
@@ -117,8 +120,10 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{BACKUP}restore/": asking(R.RESTORE, body={"mode": "overlay"}),
     # The backup was stored without a listing: the page says that there is no preview.
     f"{BACKUP}restore/preview/": reading(right=R.RESTORE),
+    f"{BACKUP}restore/volume/": asking(R.RESTORE, before=World.volumes_offered),
     f"{BACKUP}undo/": asking(R.RESTORE, before=World.restore_ended),
     f"{BACKUP}retry/": button((R.CREATE, fails)),
+    f"{BACKUP}verify/": asking(R.CREATE, body={"depth": "data"}, staff_go_on=True),
     f"{BACKUP}delete/": asking(R.DELETE, staff_go_on=True),
     "orders/{order}/operations/{operation}/cancel/": button(
         (R.CREATE, World.create_begins), (R.RESTORE, World.restore_begins), staff_go_on=True

@@ -17,7 +17,7 @@ from backups.models import Backup, OperationRole
 from operations.models import Operation, OperationState
 from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
-from provisions.models import Provision
+from provisions.models import Provision, ProvisionKind
 from tests.factories import (
     BackupFactory,
     OperationBackupFactory,
@@ -97,6 +97,10 @@ class World:
         """Turn it into a restore that can be cancelled."""
         self.create_begins()
         Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name, server_id=self.server.id)
+
+    def volumes_offered(self) -> None:
+        """Let the sidecar have said that it makes volumes."""
+        Provision.objects.filter(order=self.order, kind=ProvisionKind.SIDECAR).update(can_make_volumes=True)
 
     def restore_ended(self) -> None:
         """Turn it into a restore that can be undone."""

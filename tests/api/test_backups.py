@@ -68,6 +68,7 @@ def test_a_backup_is_shown_as_the_contract_says(rental, client):
             "bytes_total": 23,
             "rate": 0,
             "eta_seconds": None,
+            "volume": None,
             "warnings": 0,
             "error": None,
         },

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import time
+from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
 
 from accounts.scopes import Scope
+from config.chores import CHORES
 from orders.models import BackupFormat
 from tests.api.problems import assert_problem
 from tests.factories import OrderUserPermissionFactory, UserFactory
 from tests.world.clients import client_of
 from tests.world.stocked import NOT_UTF8
-from vault.services.derived import derived_of
+from vault.services.derived import PARTIAL_SECONDS, derived_of
 from vault.services.keys import DataKeys
 
 
@@ -166,6 +170,45 @@ def test_derived_files_that_take_too_much_go_oldest_first(folder, stocked, backu
     assert client_of(stocked.owner).get(stocked.backup_url(second, "files/")).status_code == 200
     assert not first.exists()
     assert derived_of(second.asset, "entries", keys=DataKeys()).path.exists()
+
+
+def killed_while_storing(derived, pieces):
+    """What a process leaves that is killed while it stores a derived file."""
+    child = os.fork()
+    if child == 0:
+
+        def last():
+            yield from pieces
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        with suppress(BaseException):
+            derived.store(last())
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@archives
+@pytest.mark.parametrize("pieces", [[], [b"x"], [b"x" * (3 << 20)]], ids=len)
+@pytest.mark.parametrize("sweep", ["a chore", "the next file"])
+def test_what_a_killed_process_left_is_removed(pieces, sweep, folder, backup):
+    derived = derived_of(backup.asset, "entries", keys=DataKeys())
+    for age in (PARTIAL_SECONDS + 60, PARTIAL_SECONDS - 60):
+        before = set(derived.path.parent.glob(f"{backup.asset_id}*"))
+        killed_while_storing(derived, pieces)
+        (left,) = set(derived.path.parent.glob(f"{backup.asset_id}*")) - before
+        os.utime(left, (time.time() - age, time.time() - age))
+    kept = derived.path.with_name(f"{backup.asset_id}.name.of.somebody")
+    kept.touch()
+    os.utime(kept, (1, 1))
+    if sweep == "a chore":
+        next(chore for chore in CHORES if chore.name == "trim derived files").run()
+    else:
+        assert folder().status_code == 200
+    # One may still have its writer.
+    assert {path.name for path in derived.path.parent.glob(f"{backup.asset_id}*")} - {derived.path.name} == {
+        left.name,
+        kept.name,
+    }
 
 
 def test_a_page_that_was_shown_is_shown_again_without_reading(folder, stocked, backup):

@@ -25,7 +25,7 @@ def test_an_operation_shows_how_far_it_is(rental, client):
     )
     body = client.get(url(running)).json()
     assert set(body) == {
-        *("id", "kind", "state", "bytes_done", "bytes_total", "rate", "eta_seconds", "error", "warnings"),
+        *("id", "kind", "state", "bytes_done", "bytes_total", "rate", "eta_seconds", "volume", "error", "warnings"),
         *("order", "phase", "created_at", "started_at", "finished_at", "expires_at", "stays"),
     }
     assert (body["bytes_done"], body["rate"], body["eta_seconds"], body["phase"]) == (250, 100, 8, "upload")

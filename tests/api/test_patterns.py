@@ -47,7 +47,7 @@ def test_the_patterns_of_a_server_are_set_and_shown_as_they_were_sent(rental, cl
         (["a\\"], "Line 1 has a name that ends in a backslash."),
         (["", "*a*b*c*d"], "Line 2 has more than 3 stars in one name."),
         (["é" * 501], "Line 1 is longer than 1000 bytes."),
-        (["a\nb"], "Line 1 is more than one line."),
+        (["a\nb"], "Line 1 has a line break or a NUL character in it."),
         (["a"] * (LAYER_MAX + 1), "There are more than 100 patterns."),
     ],
 )

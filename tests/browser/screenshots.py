@@ -97,7 +97,7 @@ def brought_back(studio: Studio, person: Person) -> None:
     expect(backup.get_by_text("Ready", exact=True)).to_be_visible(timeout=SECONDS)
     break_the_world(studio.house.portal.world)
     backup.get_by_role("link", name="Restore").click()
-    expect(page.get_by_text("Files and folders that are removed")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Removed", exact=True)).to_be_visible(timeout=SECONDS)
     studio.shoot("restore", page)
     page.get_by_role("button", name="Restore backup").click()
     expect(backup.get_by_text("Restored")).to_be_visible(timeout=SECONDS)

@@ -1,4 +1,7 @@
-"""One file of an older backup: browsed, compared over its versions, restored alone; then all files, and taken back."""
+"""One file of an older backup: browsed, compared over its versions, restored alone; then all files, and taken back.
+
+A whole backup also comes into a new volume, beside the files that go on.
+"""
 
 from __future__ import annotations
 
@@ -106,3 +109,35 @@ def test_an_older_backup_gives_back_one_file_and_all(way, backup_format, house, 
     customer.watch("Tuesday", "Restore undone")
     assert differences(wednesday, customer.contents()) == []
     (world / "of-wednesday.txt").unlink()
+
+
+@pytest.mark.parametrize(
+    ("way", "backup_format"),
+    [
+        pytest.param(Mouse, "repository", id="a snapshot by clicking"),
+        pytest.param(WithoutScripts, "archive", id="an archive without scripts"),
+    ],
+)
+def test_a_backup_comes_into_a_new_volume(way, backup_format, house, visit):
+    rented = house.rent(plan=f"Keeps {backup_format} beside", backup_format=backup_format)
+    portal = house.portal
+    page = visit(rented.owner, rented.path, **way.options)
+    customer = Customer(house, rented, page, way(page))
+    before = customer.contents()
+    customer.create("Monday")
+    (portal.world / "of-tuesday.txt").write_text("new")
+    tuesday = customer.contents()
+
+    customer.press("Restore", within=row(page, "Monday"))
+    customer.press("Restore into a new volume")
+    expect(page.get_by_role("heading", name="Restore into a new volume?")).to_be_visible()
+    customer.press("Restore into a new volume", role="button")
+    customer.watch("Monday", "Restored into a new volume")
+    customer.press("Monday")
+    told = page.get_by_text("The files are in the new volume")
+    expect(told).to_be_visible()
+    volume = (told.text_content() or "").strip().removesuffix(".").rpartition(" ")[2]
+    (found,) = portal.home.glob(f"volumes/*/{volume}")
+    assert differences(before, but_for(tree_read(found), "mtime_ns", kind="folder")) == []
+    assert differences(tuesday, customer.contents()) == []
+    (portal.world / "of-tuesday.txt").unlink()

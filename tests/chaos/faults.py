@@ -46,6 +46,10 @@ PLACES = {
     "restore": [("wire", "restore_tree"), ("storage", "read root"), ("storage", "read pack"), ("storage", "list")],
     "delete": [("storage", "commit tombstone"), ("storage", "delete root")],
     "verify": [("storage", "read root"), ("storage", "read pack"), ("storage", "list")],
+    "prune": [
+        ("storage", "list root"), ("storage", "read root"), ("storage", "commit mark"),
+        ("storage", "commit condemnation"), ("storage", "delete pack"),
+    ],
 }  # fmt: skip
 """The calls of a snapshot's operations that are drawn by name, by their edges."""
 STALL_SECONDS = 1.5

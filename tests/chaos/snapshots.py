@@ -9,16 +9,19 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from backups.errors import OperationInProgress
 from backups.models import Backup
 from backups.services.backups import backup_delete, backup_update
+from backups.services.upkeep import repository_prune
+from operations.models import Operation, OperationState
 from orders.models import BackupFormat
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.plan import PrunePlan
-from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.maintenance.prune import prune_plan
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.repository import Repository as OpenRepository
-from repository.errors import Overtaken, PruneRefused, PruneRunning
 from tests.chaos.invariants import Violated
+from tests.chaos.processes import worker_run
 from vault.models import Asset, Repository
 from vault.services.repositories import repository_folder, repository_get, snapshot_of
 
@@ -35,22 +38,38 @@ PRUNES_TO_REST = 6
 """Marks of dead writers live for two days; then packs are condemned, and deleted a day later."""
 
 
-def prune_once(world: World) -> str:
-    """Plan a prune and carry it out; returns what it did, or why it did nothing."""
-    opened = _opened(world)
-    if opened is None:
-        return "no repository"
-    plan = _plan(opened, world)
-    if plan.refusals:
-        world.happened["repository: prune refused"] += 1
-        return "; ".join(plan.refusals)
+def prune_ask(world: World) -> Operation | None:
+    """Start a prune as the upkeep does; None without a repository, or beside another prune that has not ended."""
+    row = Repository.objects.select_related("target").first()
+    if row is None or not _objects(world, "keys"):
+        return None
     try:
-        done = prune_execute(opened, plan)
-    except (PruneRefused, PruneRunning, Overtaken) as refusal:
-        world.happened["repository: prune refused"] += 1
-        return str(refusal)
+        return repository_prune(repository=row, user=None)
+    except OperationInProgress:
+        world.happened["repository: a prune at a time"] += 1
+        return None
+
+
+def prune_once(world: World) -> str:
+    """Let a worker prune, undisturbed; returns what it did, or why it did nothing."""
+    operation = prune_ask(world)
+    if operation is None:
+        return "no prune"
+    if code := worker_run(operation.id, None, log=world.log, act=lambda _: None):
+        raise Violated(f"a prune ended with {code}")
+    operation.refresh_from_db()
+    world.tally.operations[BackupFormat.REPOSITORY][f"prune: {operation.state}"] += 1
+    return prune_told(world, operation)
+
+
+def prune_told(world: World, operation: Operation) -> str:
+    """The result of a prune, in words."""
+    operation.refresh_from_db()
+    if operation.state != OperationState.SUCCEEDED:
+        world.happened["repository: prune refused"] += operation.error_code == "prune_refused"
+        return f"{operation.state} {operation.error_code} {operation.error_params}"
     world.happened["repository: pruned"] += 1
-    return f"{done.condemned} condemned, {done.deleted} deleted, {done.rescued} rescued"
+    return str(operation.result.get("done"))
 
 
 def rot(world: World, rng: Random) -> str:

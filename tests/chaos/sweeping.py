@@ -10,10 +10,10 @@ from backups.services.backups import backup_create, backup_delete
 from operations.models import Operation
 from orders.models import BackupFormat, Plan
 from tests.chaos.edits import tree_edit
-from tests.chaos.faults import PLACES, Fault, kinds_of
+from tests.chaos.faults import FAILURES, PLACES, Fault, kinds_of
 from tests.chaos.invariants import Violated, backups_check, check, secrets_check
 from tests.chaos.playing import GRACE, come_to_rest, storage_settle
-from tests.chaos.pruning import prune_work
+from tests.chaos.pruning import prune_work, verify_work
 from tests.chaos.snapshots import repository_check
 from tests.chaos.steps import restore_ask
 from tests.chaos.user import as_user
@@ -61,7 +61,7 @@ def sweep(world: World, *, short: bool) -> dict[str, int]:
         _all_delete(world)
         for name, (begin, act) in JOBS.items():
             for edge, kind in ways:
-                if not _is_possible(name, format_, edge, kind) or (short and name == "prune"):
+                if not _is_possible(name, format_, edge, kind) or (short and name in ("prune", "verify")):
                     continue
                 count = _calls_fail(world, begin, act, Fault(edge, kind, 1), following=following)
                 if count < FEWEST_CALLS:
@@ -91,7 +91,7 @@ def points_sweep(world: World) -> None:
 
 
 def _once(
-    world: World, begin: Callable[[World, Random], None], act: Callable[[World, Fault], None], fault: Fault
+    world: World, begin: Callable[[World, Random], None], act: Callable[[World, Fault], object], fault: Fault
 ) -> None:
     begin(world, Random(fault.at))  # noqa: S311 - must be repeatable
     world.steps.append(f"{begin.__name__}, {fault}")
@@ -103,6 +103,8 @@ def _once(
 
 
 def _is_possible(name: str, format_: str, edge: str, kind: str) -> bool:
+    if name == "verify":
+        return format_ == BackupFormat.REPOSITORY and edge in ("storage", "database") and kind in FAILURES
     if name == "prune":
         return format_ == BackupFormat.REPOSITORY and edge == "storage" and kind in OF_PRUNES
     return (name, edge) != ("delete", "wire") and kind != "backup"
@@ -111,7 +113,7 @@ def _is_possible(name: str, format_: str, edge: str, kind: str) -> bool:
 def _calls_fail(
     world: World,
     begin: Callable[[World, Random], None],
-    act: Callable[[World, Fault], None],
+    act: Callable[[World, Fault], object],
     way: Fault,
     *,
     following: Callable[[int], int],
@@ -157,10 +159,14 @@ def _prune(world: World, rng: Random) -> None:
     world.clock.offset += GRACE
 
 
+def _verify(world: World, _rng: Random) -> None:
+    _ready_have(world)
+
+
 OF_PRUNES = ("once", "forever", "reply_lost", "full", "die", "die_after", "pruned", "backup")
 JOBS = {
     "create": (_create, _work), "restore": (_restore, _work), "delete": (_delete, _work),
-    "prune": (_prune, prune_work),
+    "prune": (_prune, prune_work), "verify": (_verify, verify_work),
 }  # fmt: skip
 
 

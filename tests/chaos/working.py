@@ -9,12 +9,14 @@ from uuid import UUID
 
 from backups import kinds
 from backups.models import Backup, OperationBackup, OperationRole
+from backups.services.backups import backup_create
 from common.errors import ApplicationError
 from common.paths import path_text
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
 from operations.supervision.expired_leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from operations.work.run import operation_claim
+from orders.models import BackupFormat, Plan
 from tests.chaos.contents import content_read, is_snapshot, left_out
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
@@ -43,12 +45,13 @@ def work(world: World, operation: UUID, fault: Fault | None = None, *, captured:
         if word.startswith("fault"):
             assert fault is not None
             if fault.kind != "forever" or word not in told:
-                world.fired(fault.edge, fault.kind, word)
+                world.fired(fault.edge, fault.kind, word, during=during)
             told.add(word)
         else:
             _event(world, operation, word, began_with)
 
     told: set[str] = set()
+    during = _during(operation)
     undisturbed = fault is None and _is_undisturbed(world, operation)
     try:
         code = worker_run(operation, fault, log=world.log, act=act)
@@ -61,6 +64,7 @@ def work(world: World, operation: UUID, fault: Fault | None = None, *, captured:
     _own_code(operation, fault)
     if undisturbed:
         _done_require(operation)
+    _count(world, operation, during)
     backups_note(world, operation, began_with)
     restores_settle(world)
 
@@ -140,8 +144,23 @@ def _event(world: World, operation: UUID, word: str, captured: Tree) -> None:
         cancel(world, operation)
         if word == "cancel_overdue":
             _cancel_enforce()
+    elif word == "backup":
+        _backup_make(world)
     else:
         _elsewhere(world, word)
+
+
+def _backup_make(world: World) -> None:
+    """Make a snapshot while a prune stands still."""
+    Plan.objects.update(backup_format=BackupFormat.REPOSITORY)
+    with suppress(ApplicationError):
+        backup_create(
+            user=world.user, order_id=world.order.id, provision_id=world.server.id, name=None, idempotency=None
+        )
+    world.sidecar_ensure()
+    for operation in world.live():
+        if operation.kind != kinds.PRUNE.name:
+            work(world, operation.id)
 
 
 def _elsewhere(world: World, word: str) -> None:
@@ -213,6 +232,21 @@ def _done_require(operation: UUID) -> None:
     row = Operation.objects.get(id=operation)
     if row.state != OperationState.SUCCEEDED:
         raise Violated(f"{row.kind} {row.state} {row.error_code} {row.error_params}, and nothing was in its way")
+
+
+def _during(operation: UUID) -> str:
+    """Format and kind of an operation."""
+    row = Operation.objects.get(id=operation)
+    subject = subject_of(row)
+    return f"{subject.format if subject is not None else BackupFormat.REPOSITORY} {row.kind}"
+
+
+def _count(world: World, operation: UUID, during: str) -> None:
+    """Count an operation that has ended."""
+    row = Operation.objects.filter(id=operation, finished_at__isnull=False).first()
+    if row is not None:
+        backup_format, _, work_kind = during.partition(" ")
+        world.tally.operations[backup_format][f"{work_kind}: {row.state}"] += 1
 
 
 def source_of(operation: Operation) -> Backup:

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ from targets import local
 from tests.chaos.edits import tree_edit
 from tests.chaos.mounts import mount_points, unmount
 from tests.chaos.processes import FIRED, Sidecar
+from tests.chaos.tally import Tally
 from tests.chaos.trees import PLACE, Tree, within
 from tests.chaos.user import as_user
 from tests.chaos.volume import immutable_end
@@ -83,16 +83,11 @@ class Clock:
 
 
 class World:
-    """`trees` holds the tree of each backup seen ready.
+    """`trees` holds the tree of each backup seen ready, `happened` counts the faults that occurred."""
 
-    `happened` counts the faults that occurred, `points` those at calls by the names of these.
-    """
-
-    def __init__(
-        self, folder: Path, *, database: Path, rng: Random, clock: Clock, happened: Counter[str], points: Counter[str]
-    ) -> None:
+    def __init__(self, folder: Path, *, database: Path, rng: Random, clock: Clock, tally: Tally) -> None:
         folder.mkdir()
-        self.folder, self.clock, self.happened, self.points = folder, clock, happened, points
+        self.folder, self.clock, self.tally, self.happened = folder, clock, tally, tally.happened
         self.log = folder / "log"
         logging.basicConfig(filename=self.log, level=logging.INFO, force=True)
         self.database = folder / "db.sqlite3"
@@ -121,11 +116,13 @@ class World:
         self.rotten = False
         self.sidecar.start()
 
-    def fired(self, edge: str, kind: str, word: str) -> None:
-        """Count a fault that occurred, by the word with which it was told."""
-        self.happened[f"{edge}: {kind}"] += 1
+    def fired(self, edge: str, kind: str, word: str, *, during: str) -> None:
+        """Count a fault that occurred, by the word with which it was told. during: format and kind of the operation."""
+        backup_format, _, work = during.partition(" ")
+        self.happened[f"{'prune' if work == 'prune' else edge}: {kind}"] += 1
+        self.tally.formats[backup_format][f"{work}, {edge}: {kind}"] += 1
         if edge != "database":
-            self.points[f"{word.removeprefix(f'fault {kind} ')}: {kind}"] += 1
+            self.tally.points[f"{word.removeprefix(f'fault {kind} ')}: {kind}"] += 1
 
     def _rows_make(self) -> None:
         rental = Rental.make(self.storage)
@@ -155,6 +152,7 @@ class World:
         for line in self.log.read_text(errors="replace").splitlines():
             if line.startswith(FIRED):
                 self.happened[f"data volume: {line.removeprefix(FIRED)}"] += 1
+        self.tally.moved += abs(self.clock.offset)
         connections.close_all()
         shutil.rmtree(self.folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +15,7 @@ from config import front as module
 from config import streaming
 from config.environ import HeadersAmbiguous, environ_build
 from config.front import Front
+from tests.access.routes import routes
 
 BODY = b'{"name": "a"}'
 
@@ -146,16 +148,59 @@ def test_bodies_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
         ("/readyz", "health"),
         ("/metrics", "health"),
         ("/api/v1/assets/7/", "storage"),
-        ("/orders/7/backups/8/download/", "storage"),
+        ("/api/v1/orders/7/provisions/8/search/", "contents"),
         ("/orders/7/backups/8/restore/preview/", "sidecar"),
-        ("/api/v1/orders/7/provisions/8/backups/9/restore/preview/", "sidecar"),
-        ("/", "pages"),
         ("/accounts/login/", "pages"),
     ],
 )
 def test_each_kind_of_work_has_threads_of_its_own(path: str, lane: str) -> None:
     client = answered(application(wants_body=True), scope_of(path=path), Client())
     assert dict(client.sent[0]["headers"])[b"X-Thread"].startswith(f"{lane}_".encode())
+
+
+P = "api/v1/orders/{order}/provisions/{provision}/"
+B, ORDER = f"{P}backups/{{backup}}/", "orders/{order}/"
+LANE_OF = {
+    "alive": {"livez"},
+    "health": {"readyz", "healthz", "metrics"},
+    "storage": {
+        "api/v1/assets/{asset}/", f"{B}files/content/", f"{ORDER}backups/{{backup}}/download/",
+        f"{ORDER}backups/{{backup}}/files/raw/", f"{ORDER}backups/{{backup}}/files/download/",
+    },
+    "contents": {
+        f"{B}files/", f"{P}versions/", f"{P}search/", f"{ORDER}files/", f"{ORDER}files/compare/",
+        f"{ORDER}backups/{{backup}}/files/", f"{ORDER}backups/{{backup}}/files/file/",
+    },
+    "sidecar": {
+        f"{B}restore/preview/", f"{P}estimate/", f"{ORDER}backups/{{backup}}/restore/preview/",
+        f"{ORDER}backups/create/estimate/", f"{ORDER}exclude/estimate/",
+    },
+    "pages": {
+        "", "api/v1/orders/", "api/v1/orders/{order}/", "api/v1/orders/{order}/provisions/", P, f"{P}backups/", B,
+        "api/v1/orders/{order}/usage/", "api/v1/orders/{order}/reprovision/", f"{B}restore/", f"{B}verify/",
+        f"{B}undo/",
+        "api/v1/operations/{operation}/", "api/v1/operations/{operation}/cancel/", "api/v1/sidecars/enrol/",
+        "api/v1/schema/", "api/v1/docs/", "^api/", ORDER, f"{ORDER}activity/", f"{ORDER}backups/", f"{ORDER}exclude/",
+        f"{ORDER}backups/create/", f"{ORDER}operations/{{operation}}/cancel/",
+        *(f"{ORDER}backups/{{backup}}/{name}" for name in (
+            "", "detail/", "rename/", "accept/", "lock/", "restore/", "restore/volume/", "undo/", "retry/",
+            "delete/", "verify/",
+        )),
+    },
+}  # fmt: skip
+"""Every route: one that waits for a storage or a sidecar has no thread of the pages."""
+
+
+def lane_of(path: str) -> str:
+    return next(name for name, _threads, pattern in module.LANES if re.fullmatch(pattern, path))
+
+
+def test_every_route_has_its_lane() -> None:
+    found = {route.path: lane_of("/" + re.sub(r"\{\w+\}", "0190a0b1-7", route.path)) for route in routes()}
+    ours = {path: lane for path, lane in found.items() if not path.startswith(("admin/", "account", "^accounts/"))}
+    assert ours == {path: lane for lane, paths in LANE_OF.items() for path in paths}
+    rest = {path for path, lane in found.items() if path not in ours and lane != "pages"}
+    assert rest == {path for path in found if path.startswith("admin/vault/storagetarget/")}
 
 
 def streamed(pieces: Iterable[bytes]) -> Any:

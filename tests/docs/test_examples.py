@@ -115,7 +115,7 @@ def test_sidecar_example_is_read_by_the_sidecar(example: Example, tmp_path: Path
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).write_text("a-secret-of-some-length\n")
             Path(path).chmod(0o600)
-        elif key == "data_root":
+        elif key in ("data_root", "volumes"):
             Path(path).mkdir(parents=True)
     config = tmp_path / "sidecar.toml"
     config.write_text(written)

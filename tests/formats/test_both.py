@@ -9,12 +9,15 @@ from random import Random
 
 import pytest
 
-from backups.models import Backup, BackupStatus
+from backups.models import BackupStatus
 from demo.comparison import differences, live_read
 from operations.models import OperationState
 from orders.models import BackupFormat
+from tests.formats.conftest import STORED
 from tests.world.linked import Linked
 from vault.models import StoredObject
+
+pytestmark = pytest.mark.parametrize("rented", STORED, ids="-".join, indirect=True)
 
 
 def world_make(root: Path) -> None:
@@ -89,7 +92,7 @@ def test_chosen_paths_alone_come_back(mode: str, rented: Linked) -> None:
 
 def test_a_backup_is_of_the_plans_format(rented: Linked) -> None:
     backup = rented.backup()
-    assert backup.format == rented.order.plan.backup_format or backup.format == Backup.objects.get().format
+    assert backup.format == rented.order.plan.backup_format
     assert (backup.asset.repository is not None) == (backup.format == BackupFormat.REPOSITORY)
     assert backup.entries == 1
     assert backup.content_bytes == len(rented.level())

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -21,7 +19,6 @@ from backups.models import Backup, BackupStatus
 from backups.services.restores import RestoreOptions, backup_restore
 from demo.comparison import Tree, tree_read
 from operations.models import Operation, OperationState
-from operations.work import lease
 from operations.work.run import operation_answer
 from tests.hostile.corpus import CORPUS, STRIPPED, WHOLE, packed
 from tests.sidecar_daemon.daemon import Daemon
@@ -29,38 +26,6 @@ from tests.world.rental import Rental
 from vault.models import Asset, StoredObject
 
 pytestmark = [pytest.mark.django_db, pytest.mark.processes]
-
-
-class LimitedDaemon(Daemon):
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.hostile.limited_daemon", *super().command()[-2:]]
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    found = LimitedDaemon(tmp_path_factory.mktemp("hostile"))
-    (found.world / "world").mkdir(parents=True)
-    (found.world / "world" / "level.dat").write_bytes(b"level")
-    (found.world / "world" / "region").mkdir()
-    (found.world / "world" / "region" / "r.0.0.mca").write_bytes(b"region")
-    (found.world / "current").symlink_to("world")
-    (found.folder / "outside").mkdir()
-    (found.folder / "outside" / "precious").write_bytes(b"precious")
-    found.start()
-    yield found
-    found.close()
-    assert not any("Traceback" in line for line in found.log), "".join(found.log)
-
-
-@pytest.fixture
-def rental(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rental:
-    # The heartbeat's thread would not see rows of this test's transaction.
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 600.0)
-    made = Rental.make(tmp_path / "storage")
-    made.target.sealed = False
-    made.target.save()
-    made.reach(daemon.address, token=daemon.token)
-    return made
 
 
 def planted(rental: Rental, archive: bytes) -> Backup:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from backups.models import Backup, BackupStatus
+from backups.models import Backup, BackupStatus, Depth
+from backups.services.verification import backup_verify
 from operations.models import Operation, OperationState
+from orders.models import BackupFormat, Plan
 from repository.retrying import Retry
 from targets import s3_client as s3_requests
 from tests.services.fault_proxy import FaultProxy, fault_proxy
@@ -21,7 +23,6 @@ from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
 from tests.world.linked import Linked, Working, cancelled
 from vault.models import StorageTarget
 from vault.services import opening
-from vault.services.opening import asset_open
 from vault.services.sweep import storage_sweep
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -44,9 +45,16 @@ def observer(server: S3Server) -> Iterator[Any]:
         yield client
 
 
+@pytest.fixture(params=list(BackupFormat), ids=str)
+def backup_format(request: pytest.FixtureRequest, transactional_db: None) -> BackupFormat:
+    """The format of the plan of every order."""
+    return BackupFormat(request.param)
+
+
 @pytest.fixture
-def link(linked: Linked, server: S3Server) -> Iterator[FaultProxy]:
+def link(linked: Linked, server: S3Server, backup_format: BackupFormat) -> Iterator[FaultProxy]:
     """The proxy in front of the storage that this server uses from now on."""
+    Plan.objects.update(backup_format=backup_format)
     with fault_proxy(server.endpoint.removeprefix("http://")) as proxy:
         StorageTarget.objects.filter(id=linked.target.id).update(
             kind="s3",
@@ -76,8 +84,10 @@ def uploads(observer: Any, server: S3Server, order: object) -> list[str]:
 
 
 def stored(observer: Any, server: S3Server, order: object) -> list[str]:
-    found = observer.list_objects_v2(Bucket=server.bucket, Prefix=f"{order}/backups/").get("Contents", [])
-    return [entry["Key"] for entry in found]
+    """The keys of all archives with what is beside them, and of all roots of snapshots."""
+    found = observer.list_objects_v2(Bucket=server.bucket, Prefix=f"{order}/").get("Contents", [])
+    keys = [entry["Key"].removeprefix(f"{order}/") for entry in found]
+    return [key for key in keys if key.startswith("backups/") or "/snapshots/" in key]
 
 
 @pytest.mark.parametrize("at", [0, 1, 5_000, PART_BYTES // 2, PART_BYTES + 4_000_000, CONTENT_BYTES])
@@ -98,14 +108,24 @@ def test_create_without_storage_fails_in_time_and_leaves_nothing(
     link.heal()
     usable(linked)
     storage_sweep()
-    assert len([key for key in stored(observer, server, linked.order.id) if key.endswith(".tar.gz")]) == 1
+    left = [key for key in stored(observer, server, linked.order.id) if not key.endswith((".manifest", ".listing"))]
+    assert left == [Backup.objects.get(status=BackupStatus.READY).asset.key]
 
 
 def usable(linked: Linked) -> None:
     """Check that a backup can be made, and that its stored bytes are the server's."""
     backup = linked.created()
     assert backup.status == BackupStatus.READY
-    assert sum(len(piece) for piece in asset_open(backup.asset).read()) == backup.size_bytes
+    whole_require(linked, backup)
+
+
+def whole_require(linked: Linked, backup: Backup) -> None:
+    """Read a backup to its end."""
+    backup_verify(
+        user=linked.owner, order_id=backup.order_id, provision_id=backup.provision_id, backup_id=backup.id,
+        depth=Depth.DATA, idempotency=None,
+    )  # fmt: skip
+    assert linked.work().result["done"]["degraded"] == 0
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
@@ -122,8 +142,7 @@ def test_a_connection_cut_once_inside_a_part_costs_only_that_part(
     assert not working.is_alive()
     assert Operation.objects.get(id=working.operation.id).state == OperationState.SUCCEEDED
     assert uploads(observer, server, linked.order.id) == []
-    backup = Backup.objects.get()
-    assert len(b"".join(asset_open(backup.asset).read())) == backup.size_bytes
+    whole_require(linked, Backup.objects.get())
 
 
 @pytest.mark.parametrize("at", [0, 100_000, PART_BYTES])
@@ -147,12 +166,13 @@ def test_restore_without_storage_touches_nothing(
     assert level.stat().st_size == CONTENT_BYTES
 
 
+@pytest.mark.parametrize("at", [0, PART_BYTES // 2])
 def test_a_cancel_acts_within_ten_seconds_while_the_storage_stalls(
-    linked: Linked, link: FaultProxy, observer: Any, server: S3Server
+    linked: Linked, link: FaultProxy, observer: Any, server: S3Server, at: int
 ) -> None:
     """With the product's own timeouts this would take minutes."""
     linked.create()
-    link.stall_after(PART_BYTES // 2, "up")
+    link.stall_after(at, "up")
     working = Working()
     assert link.struck.wait(BOUND_SECONDS)
 
@@ -166,6 +186,38 @@ def test_a_cancel_acts_within_ten_seconds_while_the_storage_stalls(
     storage_sweep()
     assert stored(observer, server, linked.order.id) == []
     assert uploads(observer, server, linked.order.id) == []
+
+
+@pytest.mark.parametrize("at", [0, 100_000])
+@pytest.mark.parametrize("work", ["restore", "verify"])
+def test_a_cancel_of_a_reading_acts_within_ten_seconds_while_the_storage_stalls(
+    linked: Linked, link: FaultProxy, work: str, at: int
+) -> None:
+    backup = linked.backup()
+    level = linked.daemon.world / "level.dat"
+    level.write_bytes(b"changed since")
+    if work == "restore":
+        linked.restore_ask(backup, safety=False)
+    else:
+        backup_verify(
+            user=linked.owner, order_id=backup.order_id, provision_id=backup.provision_id, backup_id=backup.id,
+            depth=Depth.DATA, idempotency=None,
+        )  # fmt: skip
+    link.stall_after(at, "down")
+    working = Working()
+    assert link.struck.wait(BOUND_SECONDS)
+
+    operation = cancelled(working, linked)
+
+    assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
+    link.heal()
+    working.join(BOUND_SECONDS)
+    assert not working.is_alive()
+    assert level.read_bytes() == b"changed since"
+    backup.refresh_from_db()
+    assert (backup.status, backup.degraded) == (BackupStatus.READY, False)
+    linked.restore(backup)
+    assert level.stat().st_size == CONTENT_BYTES
 
 
 def test_a_slow_storage_is_waited_for(linked: Linked, link: FaultProxy) -> None:

@@ -53,7 +53,7 @@ class ScriptedSidecar:
     def describe(self) -> SidecarInfo:
         return SidecarInfo(version="1", data_free_bytes=1 << 40, scratch_free_bytes=1 << 40)
 
-    def extract_outcome(self) -> ExtractOutcome:
+    def extract_outcome(self, **_: object) -> ExtractOutcome:
         return next(self._outcomes, away)()
 
     def archive_extract(self, **_: object) -> None:
@@ -61,7 +61,7 @@ class ScriptedSidecar:
         if self._extract:
             self._extract()
 
-    def extract_release(self) -> None:
+    def extract_release(self, **_: object) -> None:
         self.releases += 1
         if self._release:
             self._release()

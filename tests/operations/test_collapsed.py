@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from backups.models import Backup
-from backups.selectors import backup_last_good
+from backups.selectors import backups_last_good
+from backups.services import collapse
+from backups.services.backups import backup_update
 from operations.models import Operation
 from orders.models import Plan
 from tests.api.problems import assert_problem
@@ -19,6 +22,10 @@ from tests.world.clients import browser_of, client_of
 from tests.world.reconciled import World
 
 FILES = 331
+
+
+def backup_last_good(backup: Backup) -> Backup | None:
+    return next(iter(backups_last_good(backup, count=1)), None)
 
 
 class Server(World):
@@ -130,6 +137,57 @@ def test_collapsed_backup_is_compared_with_the_good_one_not_the_last(server):
     emptied(server.data)
     server.backup()
     (server.data / "one.dat").write_bytes(b"still next to nothing")
+    assert server.shown(server.backup())["collapsed"]
+
+
+def lose_files(server, percent):
+    found = sorted(server.data.glob("*.dat"))
+    for path in found[: len(found) * percent // 100]:
+        path.unlink()
+
+
+def lose_bytes(server, percent):
+    for path in server.data.iterdir():
+        os.truncate(path, path.stat().st_size * (100 - percent) // 100)
+
+
+@pytest.mark.parametrize("lose", [lose_files, lose_bytes])
+@pytest.mark.parametrize(("percent", "unmarked"), [(49, 1), (30, 1), (20, 3), (10, 6)])
+def test_slow_loss_is_marked_when_it_comes_to_half(percent, unmarked, lose, server):
+    """And from then on, until somebody says that it was meant."""
+    server.backup()
+    marks = []
+    for _step in range(unmarked + 2):
+        lose(server, percent)
+        marks.append(server.shown(server.backup())["collapsed"])
+    assert marks == [False] * unmarked + [True, True]
+
+
+def test_nothing_older_than_a_confirmed_backup_is_compared(server):
+    server.backup()
+    lose_files(server, 49)
+    server.backup()
+    lose_files(server, 49)
+    small = server.backup()
+    backup_update(user=server.owner, backup=small, collapsed=False)
+    assert backup_last_good(server.backup()) == small
+    lose_files(server, 40)
+    assert not server.shown(server.backup())["collapsed"]
+    lose_files(server, 40)
+    caution = server.shown(server.backup())["caution"]
+    assert "an earlier good backup" in caution
+    assert f"{small.entries} files and folders" in caution
+
+
+def test_number_of_compared_backups_is_bounded(server, monkeypatch):
+    monkeypatch.setattr(collapse, "COMPARED", 3)
+    server.backup()
+    lose_files(server, 40)
+    for _time in range(3):
+        server.backup()
+    lose_files(server, 40)
+    assert not server.shown(server.backup())["collapsed"]
+    lose_files(server, 40)
     assert server.shown(server.backup())["collapsed"]
 
 

@@ -124,6 +124,22 @@ def test_close_ends_a_producer_that_waits_for_room() -> None:
         pipe.put(1)
 
 
+def test_close_waits_no_longer_than_it_is_told_for_a_producer_that_stands() -> None:
+    stands, goes_on = threading.Event(), threading.Event()
+
+    def produce() -> None:
+        stands.set()
+        goes_on.wait(20)
+
+    pipe: Pipe[int] = Pipe(1)
+    pipe.run(produce, name="stands")
+    assert stands.wait(20)
+    pipe.close(wait=0.01)
+    assert not goes_on.is_set()
+    goes_on.set()
+    pipe.close()
+
+
 def test_close_ends_a_consumer_that_waits_for_an_item() -> None:
     requests = Pipe[int](LIMIT)
     seen = Pipe[int](LIMIT)

@@ -61,6 +61,7 @@ class Daemon:
     game: dict[str, object] = field(default_factory=dict)
     follow_links_into: list[str] = field(default_factory=list)
     read_bytes_a_second: int = 0
+    volumes: str = ""
     user: int | None = None
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
@@ -87,6 +88,7 @@ class Daemon:
             "drain_seconds": self.drain_seconds,
             "follow_links_into": self.follow_links_into,
             "read_bytes_a_second": self.read_bytes_a_second,
+            "volumes": self.volumes,
         } | changes
         config = self.folder / "sidecar.toml"
         config.write_text(_table(values) + ("[game]\n" + _table(self.game) if self.game else ""))

@@ -49,6 +49,10 @@ SECRET = "s3cret-s3cret-s3cret"
         ({"read_bytes_a_second": True}, "read_bytes_a_second must be a number of bytes"),
         ({"read_bytes_a_second": 1000}, "read_bytes_a_second must be a number of bytes"),
         ({"drain_seconds": -1}, "drain_seconds must be a number"),
+        ({"volumes": 7}, "volumes must be an absolute path"),
+        ({"volumes": "volumes"}, "volumes must be an absolute path"),
+        ({"volumes": "/nowhere/at/all"}, "volumes is not an existing folder"),
+        ({"volumes": "/tmp"}, "volumes must not be writable by others"),  # noqa: S108  # everybody's folder
     ],
 )
 def test_a_mistake_is_named(idle_daemon: Daemon, changes: dict[str, object], named: str) -> None:
@@ -84,6 +88,25 @@ def test_roots_of_links_are_read(idle_daemon: Daemon) -> None:
         root.mkdir()
     config = idle_daemon.write_config(follow_links_into=[str(root) for root in roots])
     assert config_read(config).follow_links_into == tuple(roots)
+
+
+@pytest.mark.parametrize("volumes", ["world", "world/sub", "scratch", "links", "links/sub", "link", "."])
+def test_volumes_lie_outside_of_everything_else(idle_daemon: Daemon, volumes: str) -> None:
+    for folder in ("world/sub", "links/sub", "scratch"):
+        (idle_daemon.folder / folder).mkdir(parents=True, exist_ok=True)
+    (idle_daemon.folder / "link").symlink_to("world")
+    config = idle_daemon.write_config(
+        volumes=str(idle_daemon.folder / volumes), follow_links_into=[str(idle_daemon.folder / "links")]
+    )
+    with pytest.raises(StartError, match="volumes must not overlap"):
+        config_read(config)
+
+
+def test_folder_of_volumes_is_read_and_is_optional(idle_daemon: Daemon) -> None:
+    folder = idle_daemon.folder / "volumes"
+    folder.mkdir()
+    assert config_read(idle_daemon.write_config(volumes=str(folder))).volumes == folder
+    assert config_read(idle_daemon.write_config(volumes=None)).volumes is None
 
 
 def test_a_link_does_not_hide_that_scratch_lies_on_the_data(idle_daemon: Daemon) -> None:

@@ -23,6 +23,7 @@ from sidecar.scratch.scratch import Scratch
 from sidecar.snapshot.service import Snapshots
 from sidecar.snapshot.sessions import Sessions
 from sidecar.tls.service import Certificates
+from sidecar.volumes import Volumes
 from wire import generate
 from wire.framing import data_pack, data_unpack
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
@@ -48,7 +49,7 @@ def test_the_daemon_serves_every_method_of_the_contract(tmp_path: Path) -> None:
         root=tmp_path,
         scratch=Scratch(tmp_path / "scratch"),
         calls=calls,
-        extractions=Extractions(root=tmp_path, server=game.server, links=links),
+        extractions=Extractions(root=tmp_path, server=game.server, links=links, volumes=Volumes(None, like=tmp_path)),
         game=game,
         links=links,
         bandwidth=NO_LIMIT,

@@ -23,6 +23,7 @@ from sidecar.restore.archive import archive_extract
 from sidecar.restore.extracting import Extractions
 from sidecar.restore.outcome import outcome_read
 from sidecar.restore.workspace.reserved import root_locked
+from sidecar.volumes import Volumes
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, any_operation, eventually
 from tests.sidecar_restore.archives import compressed, member
 from wire.enums import Mode, OutcomeKind, ServerControl
@@ -52,7 +53,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def extractions(root: Path, tmp_path: Path) -> Extractions:
     server = GameServer(Profile(GameSettings()), FlagFile(tmp_path / "mark"))
-    return Extractions(root=root, server=server, links=LinkRoots())
+    return Extractions(root=root, server=server, links=LinkRoots(), volumes=Volumes(None, like=root))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from sidecar.places.links import LinkRoots
 from sidecar.restore import extracting
 from sidecar.restore.extracting import Extractions
 from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
+from sidecar.volumes import Volumes
 from wire.enums import OutcomeKind, ServerControl
 
 PATIENCE_SECONDS = 20.0
@@ -101,7 +102,7 @@ def test_any_half_done_extraction_keeps_the_server_stopped(
 
     monkeypatch.setattr(extracting, "extractions_recover", lambda *, root, links: [("another", Outcome(kind))])
     server = GameServer(game, mark)
-    extractions = Extractions(root=tmp_path, server=server, links=LinkRoots())
+    extractions = Extractions(root=tmp_path, server=server, links=LinkRoots(), volumes=Volumes(None, like=tmp_path))
     told = extractions.run(Call(operation="one", fence=1), restore=failing, server=ServerControl.AUTO)
     with pytest.raises(SourceFailed):
         list(told)

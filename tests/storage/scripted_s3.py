@@ -86,8 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send(answer)
 
     def send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        standing = {"Content-Length": str(len(answer.body)), "Connection": "close"}
+        self.send_response_only(answer.status)
+        standing = {"Date": self.date_time_string(), "Content-Length": str(len(answer.body)), "Connection": "close"}
         for name, value in {**standing, **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repository.retrying import PAUSE_SECONDS_MAX, TRIES, Retry
+from repository.retrying import PAUSE_SECONDS, PAUSE_SECONDS_MAX, TRIES, Retry
 from repository.storage import StorageError, StorageUnavailable
 from targets.s3_errors import AGAIN, CODES, SOURCES, STATUSES, refusal_class
 from tests.storage.conftest import AT_ONCE, double_settings, tried_again
@@ -58,13 +58,64 @@ def test_passing_code_is_over_after_one_more_try(code: str) -> None:
         assert wire.methods() == ["DELETE", "DELETE"]
 
 
-@pytest.mark.parametrize(("after", "expected"), [("5", 5.0), ("120", PAUSE_SECONDS_MAX)])
+DATE = "Mon, 30 Nov 2026 23:59:58 GMT"
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("5", 5.0),
+        (" 5 ", 5.0),
+        ("120", PAUSE_SECONDS_MAX),
+        ("9" * 400, PAUSE_SECONDS_MAX),
+        ("Tue, 01 Dec 2026 00:00:03 GMT", 5.0),
+        ("Tuesday, 01-Dec-26 00:00:03 GMT", 5.0),
+        ("Tue Dec  1 00:00:03 2026", 5.0),
+        ("Wed, 02 Dec 2026 00:00:00 GMT", PAUSE_SECONDS_MAX),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", PAUSE_SECONDS_MAX),
+    ],
+)
 def test_service_that_says_when_is_asked_no_sooner(after: str, expected: float) -> None:
+    """A date counts by the service's own clock."""
     waited: list[float] = []
-    slow = Answer(status=503, headers={"Retry-After": after})
+    slow = Answer(status=503, headers={"Retry-After": after, "Date": DATE})
     with scripted_s3(*[slow] * TRIES) as wire:
         assert type(refused(wire, Retry(sleep=waited.append))) is StorageUnavailable
     assert sum(waited) == pytest.approx(expected * (TRIES - 1))
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "0",
+        "-5",
+        "soon",
+        "\u00b2",
+        "5.5",
+        "1e9",
+        DATE,
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "Tue, 99 Dec 2026 00:00:00 GMT",
+        "32 Dec",
+        "Tue, 01 Dec 99999 00:00:00 GMT",
+        "Tue, 01 Dec 2026 99:00:03 GMT",
+        ",",
+    ],
+)
+def test_service_that_says_nothing_of_sense_is_asked_after_the_usual_pause(after: str) -> None:
+    waited: list[float] = []
+    slow = Answer(status=503, headers={"Retry-After": after, "Date": DATE})
+    with scripted_s3(*[slow] * TRIES) as wire:
+        assert type(refused(wire, Retry(sleep=waited.append, jitter=lambda: 0.5))) is StorageUnavailable
+    assert sum(waited) == pytest.approx(sum(PAUSE_SECONDS * 2**failures for failures in range(TRIES - 1)))
+
+
+def test_date_without_a_clock_beside_it_changes_no_pause() -> None:
+    waited: list[float] = []
+    with scripted_s3(*[Answer(status=503, headers={"Retry-After": DATE, "Date": "x"})] * TRIES) as wire:
+        refused(wire, Retry(sleep=waited.append))
+    assert sum(waited) < PAUSE_SECONDS_MAX * (TRIES - 1)
 
 
 def test_docs_show_the_table_as_it_is() -> None:

@@ -27,17 +27,6 @@ def command(*arguments):
     return out.getvalue() + err.getvalue(), 0
 
 
-@pytest.fixture
-def garbage(snapshots):
-    """A backup, and what a deleted one left."""
-    kept = snapshots.snapshot()
-    snapshots.write(d=400_000)
-    gone = snapshots.snapshot()
-    (snapshots.world / "d").unlink()
-    snapshots.delete(gone)
-    return kept
-
-
 def test_gc_says_in_numbers_what_it_would_do_and_what_it_did(snapshots, garbage, monkeypatch):
     before = set(snapshots.packs())
     said, status = command("gc", "--target", snapshots.target.name, "--dry-run")

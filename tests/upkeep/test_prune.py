@@ -22,7 +22,6 @@ from operations.work.run import operation_claim
 from repository.chunked.maintenance import prune as package
 from repository.chunked.restoring.reading import file_open
 from repository.errors import Overtaken
-from repository.storage import StorageUnavailable
 from tests.factories import UserFactory
 from tests.world.snapshots import later
 from vault.services.repositories import snapshot_of
@@ -34,18 +33,7 @@ def planned(world, **options):
     return world.run(repository_prune(repository=world.row, user=None, **options))
 
 
-@pytest.fixture
-def deleted(snapshots):
-    """A repository with one backup, and the content of another one that was deleted."""
-    kept = snapshots.snapshot()
-    snapshots.write(d=400_000)
-    gone = snapshots.snapshot()
-    (snapshots.world / "d").unlink()
-    snapshots.delete(gone)
-    return kept
-
-
-def test_a_prune_shows_its_plan_condemns_and_deletes_after_the_grace(snapshots, deleted, monkeypatch):
+def test_a_prune_shows_its_plan_condemns_and_deletes_after_the_grace(snapshots, garbage, monkeypatch):
     before = set(snapshots.packs())
     first = planned(snapshots)
     assert (first.state, first.error_code) == (OperationState.SUCCEEDED, "")
@@ -56,14 +44,14 @@ def test_a_prune_shows_its_plan_condemns_and_deletes_after_the_grace(snapshots, 
     assert second.result["done"]["deleted"] == second.result["plan"]["deleted"] > 0
     assert second.result["done"]["freed_bytes"] >= 400_000
     assert len(snapshots.packs()) < len(before) + 2
-    assert file_bytes(snapshots, deleted, b"a") == (snapshots.world / "a").read_bytes()
+    assert file_bytes(snapshots, garbage, b"a") == (snapshots.world / "a").read_bytes()
 
 
 def file_bytes(world, backup, path):
     return file_open(world.opened(), snapshot=snapshot_of(backup.asset), path=path).readall()
 
 
-def test_a_dry_run_keeps_its_plan_and_changes_nothing(snapshots, deleted):
+def test_a_dry_run_keeps_its_plan_and_changes_nothing(snapshots, garbage):
     before = {path: path.read_bytes() for path in snapshots.root.rglob("*") if path.is_file()}
     operation = planned(snapshots, dry_run=True)
     assert (operation.state, operation.result["plan"]["condemned"] > 0) == (OperationState.SUCCEEDED, True)
@@ -86,30 +74,6 @@ def test_a_repository_that_was_never_written_has_nothing_to_prune(snapshots):
     assert (operation.state, operation.result) == (OperationState.SUCCEEDED, {})
 
 
-def test_a_listing_that_lacks_a_backup_deletes_nothing_and_says_why(snapshots, deleted):
-    snapshots.root_of(deleted).unlink()
-    before = set(snapshots.packs())
-    operation = planned(snapshots)
-    assert (operation.state, operation.error_code) == (OperationState.FAILED, "prune_refused")
-    assert "should be there are not listed" in operation.error_params["reason"]
-    assert set(snapshots.packs()) == before
-
-
-def test_a_listing_that_fails_deletes_nothing_and_says_why(snapshots, deleted, monkeypatch):
-    before = set(snapshots.packs())
-
-    def failing(self, prefix):
-        raise StorageUnavailable("page 3 did not come")
-        yield
-
-    with monkeypatch.context() as patched:
-        patched.setattr("targets.local.LocalStorage.list", failing)
-        operation = planned(snapshots)
-    assert operation.state == OperationState.FAILED
-    assert operation.error_code in ("prune_refused", "storage_unavailable")
-    assert set(snapshots.packs()) == before
-
-
 def test_a_backup_deleted_while_the_plan_is_made_does_not_refuse_it(snapshots, monkeypatch):
     snapshots.snapshot()
     second = snapshots.snapshot()
@@ -127,7 +91,7 @@ def test_a_backup_deleted_while_the_plan_is_made_does_not_refuse_it(snapshots, m
     assert [len(expected) for expected in plans] == [2, 1]
 
 
-def test_a_lost_worker_is_resumed_and_its_mark_does_not_stop_the_next_one(snapshots, deleted, monkeypatch):
+def test_a_lost_worker_is_resumed_and_its_mark_does_not_stop_the_next_one(snapshots, garbage, monkeypatch):
     """The first worker dies with its mark in storage, and no other prune would begin for two days."""
     operation = repository_prune(repository=snapshots.row, user=None)
 
@@ -148,7 +112,7 @@ def test_a_lost_worker_is_resumed_and_its_mark_does_not_stop_the_next_one(snapsh
     assert (again.state, again.attempts) == (OperationState.SUCCEEDED, 2)
 
 
-def test_a_prune_whose_mark_was_taken_away_is_tried_again(snapshots, deleted, monkeypatch):
+def test_a_prune_whose_mark_was_taken_away_is_tried_again(snapshots, garbage, monkeypatch):
     def overtaken(*args, **options):
         raise Overtaken("the writer was considered dead")
 

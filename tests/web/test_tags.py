@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -128,6 +129,33 @@ def test_moment_shows_its_exact_time_and_zone_on_hover_and_focus(now):
     assert 'datetime="2026-07-15T06:00:00+00:00"' in text
     assert '<span class="tip">July 15, 2026, 08:00:00 (Europe/Berlin, UTC+02:00)</span></time>' in text
     assert "title=" not in text
+
+
+@pytest.mark.parametrize("language", [code for code, _name in settings.LANGUAGES])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Midway", "Europe/Berlin", "America/New_York", "UTC"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+        datetime(9999, 12, 31, 12, tzinfo=UTC),
+        datetime(1, 1, 1, 12, tzinfo=UTC),
+        datetime(999, 2, 28, tzinfo=UTC),
+    ],
+    ids=str,
+)
+def test_each_moment_of_the_calendar_is_shown_in_every_zone(at, zone, language, now):
+    """In UTC, where the zone's own calendar has no such day."""
+    with timezone.override(zone), translation.override(language):
+        text = plain("{% moment at %}", at=at)
+    assert at.isoformat(timespec="seconds") in text
+    told = re.search(r"(\d\d:\d\d:\d\d)", text.partition("tip")[2])
+    try:
+        there = at.astimezone(ZoneInfo(zone))
+    except OverflowError:
+        there = at
+    assert told[1] == f"{there:%H:%M:%S}"
+    assert (zone in text) is (there is not at)
 
 
 def test_a_moment_in_utc_says_utc_once(now):

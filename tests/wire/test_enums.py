@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from google.protobuf.descriptor import EnumDescriptor
 
-from wire.enums import ServerControl, Word
+from archives.formats import ArchiveFormat
+from repository.archive.object_keys import FORMATS
+from wire.enums import ServerControl, TarFormat, Word
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
-WITHOUT_WORDS = {"savepoint.sidecar.v1.ArchiveFormat"}
 WORDS = Word.__subclasses__()
 
 
@@ -19,7 +20,7 @@ def proto_enums() -> list[EnumDescriptor]:
     for message in messages:
         messages += message.nested_types
         found += message.enum_types
-    return [enum for enum in found if enum.full_name not in WITHOUT_WORDS]
+    return found
 
 
 def proto_words(enum: EnumDescriptor) -> frozenset[tuple[str, int]]:
@@ -29,9 +30,18 @@ def proto_words(enum: EnumDescriptor) -> frozenset[tuple[str, int]]:
 
 
 def test_words_and_numbers_are_those_of_the_proto():
-    words = [frozenset((word.value, word.number) for word in words if word.number) for words in WORDS]
+    words = [frozenset((word.name.lower(), word.number) for word in words if word.number) for words in WORDS]
     assert len(words) == len(set(words)) == len(proto_enums())
     assert set(words) == {proto_words(enum) for enum in proto_enums()}
+
+
+@pytest.mark.parametrize("words", [words for words in WORDS if words is not TarFormat])
+def test_value_of_a_word_is_its_name(words):
+    assert words.words() == [word.name.lower() for word in words]
+
+
+def test_formats_of_an_archive_have_the_values_of_its_endings():
+    assert [ArchiveFormat(word) for word in TarFormat] == list(FORMATS)
 
 
 @pytest.mark.parametrize("words", WORDS)

@@ -38,6 +38,11 @@ class Linked(Rental):
         backup.refresh_from_db()
         return backup
 
+    @property
+    def volumes(self) -> Path:
+        """The folder of the volumes that restores make."""
+        return Path(self.daemon.volumes)
+
     def level(self) -> bytes:
         return (self.daemon.world / "level.dat").read_bytes()
 
@@ -47,6 +52,8 @@ def linked_rental(folder: Path) -> Iterator[Linked]:
     """A daemon with a world in `folder`, which may be there, and the way to it."""
     daemon = Daemon(folder / "sidecar")
     daemon.world.mkdir(parents=True, exist_ok=True)
+    daemon.volumes = str(folder / "volumes")
+    (folder / "volumes").mkdir()
     (daemon.world / "level.dat").write_bytes(Random(1).randbytes(WORLD_BYTES))  # noqa: S311 - the same in every run
     daemon.start()
     try:
@@ -74,12 +81,17 @@ class Working(threading.Thread):
 
 
 def cancelled(working: Working, rental: Rental) -> Operation:
-    """Cancel what a worker does, and wait as long as a customer may have to, with a supervisor that looks at times."""
+    """Cancel what a worker does, and wait as long as a customer may have to.
+
+    A supervisor looks at times, and another worker takes what the first one gave back.
+    """
     operation_cancel(user=rental.owner, operation=Operation.objects.get(id=working.operation.id))
     judge = CancelJudge()
 
     def over() -> Operation | None:
         judge.enforce()
+        if not working.is_alive():
+            operation_answer(working.operation.id)
         row = Operation.objects.get(id=working.operation.id)
         return None if row.is_live else row
 

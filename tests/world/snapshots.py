@@ -22,7 +22,7 @@ from repository.chunked.snapshots.create import snapshot_create
 from tests.factories import AssetFactory, BackupFactory, StoredObjectFactory
 from tests.world.rental import Rental
 from trees.local.tree import LocalTree
-from vault.models import Repository
+from vault.models import Asset, Repository
 from vault.services import repositories
 from vault.services.repositories import repository_ensure, repository_get, repository_make, snapshot_key, snapshot_of
 
@@ -77,11 +77,7 @@ class Snapshots(Rental):
         return {pack: folder / PACKS.key(pack) for pack, _ in self.opened().objects.list(PACKS)}
 
     def pack_of(self, backup: Backup, path: bytes) -> Path:
-        """The pack with the first chunk of a file."""
-        opened = self.opened()
-        record, _ = next(opened.manifest(snapshot_of(backup.asset)).under(path))
-        assert record.content is not None
-        return self.packs()[opened.chunks().index.find(record.content.ids[:32]).pack]
+        return pack_of(self, backup, path)
 
     def root_of(self, backup: Backup) -> Path:
         return self.root / backup.asset.key
@@ -95,6 +91,17 @@ class Snapshots(Rental):
         operation_answer(operation.id)
         operation.refresh_from_db()
         return operation
+
+
+def pack_of(rental: Rental, backup: Backup, path: bytes) -> Path:
+    """The pack with the first chunk of a file of a snapshot."""
+    asset = Asset.objects.get(backup=backup)
+    assert asset.repository is not None
+    opened = repository_get(asset.repository)
+    record, _ = next(opened.manifest(snapshot_of(asset)).under(path))
+    assert record.content is not None
+    pack = opened.chunks().index.find(record.content.ids[:32]).pack
+    return rental.root / repositories.repository_folder(asset.repository) / PACKS.key(pack)
 
 
 def flip(path: Path, at: int = -40) -> bytes:

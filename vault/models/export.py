@@ -1,4 +1,4 @@
-"""Downloads that are made of snapshots on the fly: their size, hash and restart points after a first complete pass."""
+"""Downloads that are made on the fly: their size, hash and restart points after a first complete pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vault.models.stored import Asset
 
 
 class AssetExport(models.Model):
-    """An archive of a snapshot, or of chosen paths in it, as it was once made whole; its bytes are stored nowhere.
+    """An archive of a backup, or of chosen paths in it, as it was once made whole; its bytes are stored nowhere.
 
     choice: SHA-256 of the chosen paths, empty for all. edition: the version of the bytes (`archives.formats`). points:
     where they can be made again from (`archives.points`).

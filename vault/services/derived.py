@@ -7,7 +7,9 @@ than the object does in its target. None of them is needed; the folder may be em
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ from vault.services.keys import DataKeys
 FOLDER = "derived"
 KEPT_BYTES_MAX = 1 << 30
 """All of them together; those used the longest ago go first."""
+PARTIAL_SECONDS = 3600
+"""A half-written file that grew no more for so long has no writer left: a web process was killed."""
+_PARTIAL = re.compile(r"[^.]+\.[a-z]+\.[0-9a-f]{16}")
 _PIECE_BYTES = 1 << 20
 
 
@@ -94,13 +99,17 @@ def derived_of(asset: Asset, name: str, *, keys: DataKeys) -> Derived:
 
 
 def derived_trim() -> None:
-    """Remove derived files until those that are left take no more than the limit."""
+    """Remove what killed processes left half-written, and derived files until the rest takes no more than the limit."""
     found = []
+    written_since_ns = time.time_ns() - PARTIAL_SECONDS * 10**9
     with suppress(OSError), os.scandir(Path(settings.SAVEPOINT_HOME) / FOLDER) as entries:
         for entry in entries:
             with suppress(OSError):
-                status = entry.stat()
-                found.append((status.st_mtime_ns, status.st_size, entry.path))
+                status = entry.stat(follow_symlinks=False)
+                if _PARTIAL.fullmatch(entry.name) and status.st_mtime_ns < written_since_ns:
+                    Path(entry.path).unlink()
+                else:
+                    found.append((status.st_mtime_ns, status.st_size, entry.path))
     kept = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
         if kept <= KEPT_BYTES_MAX:

@@ -13,12 +13,17 @@ from common.errors import KeyUnavailable
 from repository.archive.object_keys import LISTING_SUFFIX, archive_context, listing_context
 from repository.checkpoint import Checkpoint, go_on
 from repository.retrying import Retry, RetryingStorage
-from repository.sealing.frames import SealError, WrongKey
+from repository.sealing.frames import SealError, UnknownFormat, WrongKey
 from repository.sealing.sealed import SealReader
 from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
 from targets.kinds import NOT_VALID, OptionInvalid
 from targets.registry import kind_named, storage_open
-from vault.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
+from vault.errors import (
+    ArchiveDamagedError,
+    RepositoryUnknownError,
+    StorageFullError,
+    StorageUnavailableError,
+)
 from vault.models import Asset, StorageTarget
 from vault.services.keys import data_key_get
 
@@ -72,6 +77,8 @@ def storage_errors() -> Iterator[None]:
         raise StorageUnavailableError from error
     except WrongKey as error:
         raise KeyUnavailable from error
+    except UnknownFormat as error:
+        raise RepositoryUnknownError from error
     except SealError as error:
         raise ArchiveDamagedError from error
 
@@ -151,7 +158,8 @@ def listing_open(asset: Asset, *, stored_bytes: int, checkpoint: Checkpoint = go
 def asset_open(asset: Asset, *, checkpoint: Checkpoint = go_on) -> AssetReader:
     """Open an asset. Its object is checked first, so that a missing one raises before the first byte.
 
-    Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
+    Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable,
+    RepositoryUnknownError for one that a later release has sealed.
     """
     storage = target_open(asset.target, checkpoint=checkpoint)
     with storage_errors():

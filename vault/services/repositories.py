@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Customer
 from common.clock import database_now
 from common.errors import KeyUnavailable
+from common.paths import path_text
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.forget import snapshot_forget
@@ -20,6 +21,7 @@ from repository.chunked.objects import SNAPSHOTS
 from repository.chunked.repository import Clock, repository_create, repository_open
 from repository.chunked.repository import Repository as OpenRepository
 from repository.errors import (
+    ContentDamaged,
     Damage,
     RepositoryExists,
     RepositoryKeyWrong,
@@ -46,6 +48,8 @@ def repository_errors() -> Iterator[None]:
         raise KeyUnavailable from error
     except RepositoryUnknown as error:
         raise RepositoryUnknownError from error
+    except ContentDamaged as error:
+        raise ArchiveDamagedError(files=1, paths=path_text(error.path)) from error
     except (Damage, SnapshotNotFound, RepositoryNotFound) as error:
         raise ArchiveDamagedError from error
 

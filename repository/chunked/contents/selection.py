@@ -8,7 +8,7 @@ from itertools import dropwhile
 from repository.chunked.manifest.records import Record, record_pack
 from repository.chunked.manifest.stream import Manifest
 from repository.errors import ManifestInvalid, PathNotFound
-from trees.paths import walk_order
+from trees.paths import folders_above, paths_apart, walk_order
 from trees.source import Kind
 
 # For more paths than this, the whole manifest is read once, instead of a piece of it per path.
@@ -26,16 +26,16 @@ class Selection:
 
     def __init__(self, manifest: Manifest, paths: Sequence[bytes] | None) -> None:
         self._manifest = manifest
-        self.paths = None if paths is None or b"" in paths else _apart(paths)
+        self.paths = None if paths is None or b"" in paths else paths_apart(paths)
         self._chosen = frozenset(self.paths or ())
-        self._above = frozenset(above for path in self.paths or () for above in _folders_of(path))
+        self._above = frozenset(above for path in self.paths or () for above in folders_above(path))
         self._held: list[Entry] | None = None
 
     def covers(self, path: bytes) -> bool:
         """Whether a path, or a folder above it, was chosen."""
         if self.paths is None:
             return True
-        return path in self._chosen or any(above in self._chosen for above in _folders_of(path))
+        return path in self._chosen or any(above in self._chosen for above in folders_above(path))
 
     def entries(self, start: bytes = b"") -> Iterator[Entry]:
         """Yield the records in order from the path `start` on, each with the part records of its file.
@@ -105,7 +105,7 @@ class Selection:
         else:
             seen: set[bytes] = set()
             for path in self.paths:
-                for above in _folders_of(path):
+                for above in folders_above(path):
                     if above not in seen:
                         seen.add(above)
                         yield self._entry(above)
@@ -132,18 +132,3 @@ class Selection:
             raise PathNotFound("the snapshot holds nothing under one of the paths")
         yield first
         yield from found
-
-
-def _folders_of(path: bytes) -> list[bytes]:
-    """The parent folders of a path, the root first."""
-    steps = path.split(b"/")
-    return [b"/".join(steps[:count]) for count in range(len(steps))] if path else []
-
-
-def _apart(paths: Sequence[bytes]) -> list[bytes]:
-    """The paths in the manifest's order, without those below another one."""
-    found: list[bytes] = []
-    for path in sorted(set(paths), key=walk_order):
-        if not found or not path.startswith(found[-1] + b"/"):
-            found.append(path)
-    return found

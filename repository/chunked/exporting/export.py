@@ -1,21 +1,18 @@
 """A snapshot, or some of its paths, as a `.tar.gz`, `.tar.zst` or `.zip` that is made while it is read.
 
 The archive is stored nowhere. The same snapshot, paths and format give the same bytes on every machine of one edition
-(`archives.formats`), so a download can be resumed: a first complete pass gives the size, the SHA-256 and restart
-points, and bytes from any offset on are made again from the nearest point before it.
+(`archives.formats`), so a download can be resumed (`archives.passes`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
 
-from archives.edition import edition
 from archives.formats import ArchiveFormat
-from archives.points import START, ArchiveDiffers, Output, PackedFiles, Point, Points
+from archives.points import Output, PackedFiles, Point
 from archives.tar_stream import content_start, tar_write
 from archives.zip_stream import zip_write
 from repository.checkpoint import Checkpoint, go_on
@@ -25,95 +22,26 @@ from repository.chunked.exporting.members import TarMembers, hard_links_resolved
 from repository.chunked.manifest.records import Record
 from repository.chunked.repository import Repository
 
-__all__ = ["ArchiveDiffers", "ArchiveFormat", "Points", "export_open", "export_pass"]
 
-
-def export_pass(
-    repository: Repository,
-    *,
-    snapshot: bytes,
-    paths: Sequence[bytes] | None,
-    format: ArchiveFormat,  # noqa: A002  # as people call it
-    checkpoint: Checkpoint = go_on,
-    threads: int = 2,
-) -> ExportPass:
-    """A complete pass over an archive of a snapshot, or of `paths` with all below them.
+class SnapshotArchive:
+    """An archive of a snapshot, or of `paths` with all below them.
 
     Files come in the manifest's order; what the backup left out is missing. A tar archive has hard links as links; a
     zip archive has the file at each name. Holes are zeros. `threads` threads read ahead, and as many compress.
-    `checkpoint` raises to end the pass. Needs about 64 MiB, and in a zip archive 12 bytes for each file.
-
-    Raises `PathNotFound`, `SnapshotNotFound`, `Damage`, `StorageError` at once; the iteration raises `ContentDamaged`,
-    `Damage`, `StorageError`, and `archives.zip_format.NameTooLong`: the bytes so far are then no archive.
+    `checkpoint` raises to end a pass. Needs about 64 MiB, and in a zip archive 12 bytes for each file.
     """
-    return ExportPass(_Export(repository, snapshot, paths, format, checkpoint, threads))
-
-
-def export_open(  # noqa: PLR0913 - all by keyword, and none can be derived from another
-    repository: Repository,
-    *,
-    snapshot: bytes,
-    paths: Sequence[bytes] | None,
-    format: ArchiveFormat,  # noqa: A002
-    start: int = 0,
-    points: Points | None = None,
-    checkpoint: Checkpoint = go_on,
-    threads: int = 2,
-) -> Iterator[bytes]:
-    """The bytes of the archive that `export_pass` describes, from offset `start` on, none behind its end.
-
-    With the `points` of a complete pass over the same snapshot, paths and format, at most 32 MiB of output (or 1 GiB of
-    content) is made in vain; without them, everything before. Raises as `export_pass`, and `ArchiveDiffers` at once
-    when the points are of another edition, or in the iteration when the bytes are not those of that pass.
-    """
-    if start < 0:
-        raise ValueError("an offset is not negative")
-    if points is not None and points.edition != edition(format):
-        raise ArchiveDiffers("the restart points are of another edition")
-    export = _Export(repository, snapshot, paths, format, checkpoint, threads)
-    if points is None:
-        return _without(export.written(START, Output(), PackedFiles()), start)
-    point = points.before(start)
-    if start >= points.size:
-        return iter(())
-    return _without(export.written(point, Output(point, points), points.files), start - point.offset)
-
-
-class ExportPass:
-    """The bytes of an archive; `points` is known once the iteration has ended. To be iterated once."""
-
-    def __init__(self, export: _Export) -> None:
-        self._export = export
-        self._points: Points | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        output, files, digest = Output(), PackedFiles(), hashlib.sha256()
-        for data in self._export.written(START, output, files):
-            digest.update(data)
-            yield data
-        made_by = edition(self._export.format)
-        self._points = Points(made_by, output.offset, digest.digest(), tuple(output.points), files)
-
-    @property
-    def points(self) -> Points:
-        """The size, hash and restart points; raises ValueError before the pass is complete."""
-        if self._points is None:
-            raise ValueError("the pass is not complete")
-        return self._points
-
-
-class _Export:
-    """One archive."""
 
     def __init__(
         self,
         repository: Repository,
+        *,
         snapshot: bytes,
         paths: Sequence[bytes] | None,
-        format: ArchiveFormat,  # noqa: A002
-        checkpoint: Checkpoint,
-        threads: int,
+        format: ArchiveFormat,  # noqa: A002  # as people call it
+        checkpoint: Checkpoint = go_on,
+        threads: int = 2,
     ) -> None:
+        """Raises `PathNotFound`, `SnapshotNotFound`, `Damage`, `StorageError`."""
         self.format = format
         self._repository = repository
         self._chunks = repository.chunks()
@@ -126,7 +54,11 @@ class _Export:
             repository.damage.settle()
 
     def written(self, point: Point, output: Output, files: PackedFiles) -> Iterator[bytes]:
-        """The bytes from a point on; `files` is for a zip archive."""
+        """The bytes from a point on; `files` is for a zip archive.
+
+        Raises `ContentDamaged`, `Damage`, `StorageError`, and `archives.zip_format.NameTooLong`: the bytes so far are
+        then no archive.
+        """
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="export")
         try:
             if self.format is ArchiveFormat.ZIP:
@@ -163,11 +95,3 @@ class _Export:
             threads=self._threads,
             checkpoint=self._checkpoint,
         )
-
-
-def _without(parts: Iterator[bytes], count: int) -> Iterator[bytes]:
-    """The bytes without the first `count`."""
-    for part in parts:
-        if count < len(part):
-            yield part[count:] if count else part
-        count = max(0, count - len(part))

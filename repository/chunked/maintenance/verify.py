@@ -132,7 +132,9 @@ class _Verifying:
     def _snapshot(self, snapshot: bytes, verifier: SnapshotVerifier) -> SnapshotReport:
         try:
             return verifier.verify(root_load(self._repository.objects, snapshot))
-        except (Damage, RepositoryUnknown, SnapshotNotFound) as error:
+        except RepositoryUnknown as error:
+            return SnapshotReport(snapshot, reason=str(error), later=True)
+        except (Damage, SnapshotNotFound) as error:
             self._report.damage(SNAPSHOTS.key(snapshot), str(error))
             return SnapshotReport(snapshot, reason=str(error))
 

@@ -24,11 +24,15 @@ class LostRange:
 
 @dataclass(slots=True)
 class SnapshotReport:
-    """One snapshot. `reason`: why nothing of it can be restored, if so. Memory grows only with the number of losses."""
+    """One snapshot. `reason`: why nothing of it can be restored, if so. Memory grows only with the number of losses.
+
+    `later`: a later release has written it, and nothing is known of its state.
+    """
 
     snapshot: bytes
     files: int = 0
     reason: str | None = None
+    later: bool = False
     lost: list[LostFile] = field(default_factory=list)
     ranges: list[LostRange] = field(default_factory=list)
 

@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from repository.browsing import Item, ItemKind
-from repository.chunked.manifest.records import Record, arrays_list, record_of
+from repository.chunked.manifest.records import Record, array_at, path_at, record_of, record_offsets
 from repository.chunked.manifest.stream import Manifest
 from repository.errors import ManifestInvalid
 from trees.source import Kind
 
 HELD_MAX = 48 << 20
 UNPACKED_MAX = 16
-"""Chunks whose records are held as well: many snapshots ask for the same path in the same chunk."""
+"""Chunks whose records' places are held as well: many snapshots ask for the same path in the same chunk."""
 
 _KINDS = {Kind.FILE: ItemKind.FILE, Kind.FOLDER: ItemKind.FOLDER, Kind.SYMLINK: ItemKind.SYMLINK}
 _NO_ENTRIES = frozenset({Kind.PART, Kind.SKIPPED})
@@ -70,18 +70,23 @@ class ManifestBlock:
         self._plain = plain
 
     @cached_property
+    def _offsets(self) -> list[int]:
+        """Where the records begin, and the last one ends. A page needs few of them, so they are not unpacked here."""
+        return record_offsets(self._plain)
+
+    @property
     def rows(self) -> Sequence[Any]:
-        """The arrays of its records. Raises `ManifestInvalid`."""
-        return arrays_list(self._plain)
+        """The numbers of its records. Raises `ManifestInvalid`."""
+        return range(len(self._offsets) - 1)
 
     def path(self, row: Any) -> bytes:
-        """The path of a record; a part has that of its file."""
-        path: bytes = row[1]
-        return path
+        """The path of a record; a part has that of its file. Raises `ManifestInvalid`."""
+        return path_at(self._plain, self._offsets[row], self._offsets[row + 1])
 
     def item(self, row: Any) -> Item | None:
         """A record as an item; None for a part and for a skipped entry. Raises `ManifestInvalid`."""
-        return None if row[0] in _NO_ENTRIES else _item(record_of(row, b""))
+        array = array_at(self._plain, self._offsets[row], self._offsets[row + 1])
+        return None if array[0] in _NO_ENTRIES else _item(record_of(array, b""))
 
     def may_name(self, needle: bytes) -> bool:
         """Whether a path may contain these bytes."""

@@ -20,6 +20,11 @@ PART_SIZE = 256 << 20
 HEADER_SIZE = 8192
 CHUNK_ID_SIZE = 32
 ARRAY_LENGTH_MIN = 3
+# MessagePack's codes: an array of 3 to 15 elements, the numbers below 128, and up to 255 bytes behind their number.
+_SHORT_ARRAYS = range(0x93, 0xA0)
+_NUMBERS_END = 0x80
+_BIN_8 = 0xC4
+_CODE_AT, _PATH_AT = 2, 4
 HOLE = -1
 _FILE = int(Kind.FILE)
 # Most paths: no name is empty or begins with a dot.
@@ -186,20 +191,39 @@ def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
         raise ManifestInvalid("the manifest ends inside a record")
 
 
-def arrays_list(plain: bytes) -> list[tuple[Any, ...]]:
-    """The arrays in a chunk of a manifest, unchecked, all at once; raises `ManifestInvalid` for other content."""
+def record_offsets(plain: bytes) -> list[int]:
+    """Where each record in a chunk of a manifest begins, and where the last one ends. Nothing in them is looked at.
+
+    Raises `ManifestInvalid` for other content.
+    """
     unpacker = _unpacker(plain)
+    skip, tell, stop = unpacker.skip, unpacker.tell, len(plain)
+    offsets = [0]
     try:
-        arrays = list(unpacker)
-    except ManifestInvalid:
-        raise
+        while offsets[-1] < stop:
+            skip()
+            offsets.append(tell())
     except (ValueError, TypeError, msgpack.UnpackException):
         raise ManifestInvalid("the manifest holds an invalid record") from None
-    if unpacker.tell() != len(plain):
-        raise ManifestInvalid("the manifest ends inside a record")
-    if not all(type(one) is tuple and len(one) >= ARRAY_LENGTH_MIN and type(one[1]) is bytes for one in arrays):
-        raise ManifestInvalid("the manifest holds a value that is not a record")
-    return arrays
+    return offsets
+
+
+def path_at(plain: bytes, begin: int, end: int) -> bytes:
+    """The path of the record between two offsets, which is otherwise unchecked. Raises `ManifestInvalid`."""
+    # As the writer packs it: an array of few elements, a small number, a short run of bytes.
+    if end - begin > _PATH_AT and plain[begin + _CODE_AT] == _BIN_8 and plain[begin] in _SHORT_ARRAYS:
+        path_end = begin + _PATH_AT + plain[begin + _PATH_AT - 1]
+        if path_end < end and plain[begin + 1] < _NUMBERS_END:
+            return plain[begin + _PATH_AT : path_end]
+    path: bytes = array_at(plain, begin, end)[1]
+    return path
+
+
+def array_at(plain: bytes, begin: int, end: int) -> tuple[Any, ...]:
+    """The array of the record between two offsets, unchecked. Raises `ManifestInvalid`."""
+    for array, _ in arrays_unpack(plain[begin:end]):
+        return array
+    raise ManifestInvalid("the manifest holds an invalid record")
 
 
 def _unpacker(plain: bytes) -> msgpack.Unpacker:

@@ -14,6 +14,7 @@ from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.reading.member_paths import member_path
 from sidecar.restore.reading.members import Compared, Member, MemberKind, MemberReader, Members, Wanted
 from trees.companions import is_of_store, is_store_file, units_brought
+from trees.paths import folders_above
 
 
 class Chosen:
@@ -23,14 +24,14 @@ class Chosen:
         """Raise ArchiveRefused for a path that no member can have."""
         self._paths = frozenset(member_path(path, limits) for path in paths)
         self.is_everything = not self._paths or b"" in self._paths
-        self._above = frozenset(above for path in self._paths for above in _folders_of(path))
+        self._above = frozenset(above for path in self._paths for above in folders_above(path))
         parted = [_parted(path) for path in self._paths]
         self._stores = frozenset(within for within, name in parted if is_store_file(name))
         self._brought = frozenset(within + other for within, name in parted for other in _brought(name))
 
     def covers(self, path: bytes) -> bool:
         """Whether a path, or a folder above it, was chosen."""
-        return self.is_everything or path in self._paths or any(above in self._paths for above in _folders_of(path))
+        return self.is_everything or path in self._paths or any(above in self._paths for above in folders_above(path))
 
     def takes(self, path: bytes) -> bool:
         """Whether a member of this path is restored: it is covered, or by its name of a chosen file's unit."""
@@ -163,13 +164,6 @@ def _brought(name: bytes) -> Iterator[bytes]:
     for main, others in units_brought(name):
         if others is not None:
             yield from (main, *others)
-
-
-def _folders_of(path: bytes) -> Iterator[bytes]:
-    """The folders above a path, the root last."""
-    while path:
-        path = path.rpartition(b"/")[0]
-        yield path
 
 
 EVERYTHING = Chosen()

@@ -57,6 +57,7 @@ class Preparation:
     progress: ProgressMeter
     before_exchange: Callable[[], None]
     left_out: LeftOut
+    weigh: bool = False
 
     def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
         """Write staged tree, plan and commit record, and sync them. `opened` closes everything that is open then.
@@ -110,9 +111,9 @@ class Preparation:
 
     def _compare_and_weigh(self) -> Comparison | None:
         """Compare the members, and check that there is room for those that differ; nothing is written. Return None when
-        there is no live data: the members are then read only once.
+        there is no live data: the members are then read only once, unless they are to be weighed.
         """
-        if root_is_empty(self.places.root.fd):
+        if not self.weigh and root_is_empty(self.places.root.fd):
             self.rooms.root.check(self.members.least_bytes)
             return None
         self.progress.enter(Phase.COMPARING)

@@ -21,13 +21,17 @@ _STILL_USED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEX
 
 def operation_name(operation: str) -> bytes:
     """Given an operation's id, return its folder's name. Raise Refused when it is no UUID in the usual spelling."""
-    try:
-        usual = str(uuid.UUID(operation)) == operation
-    except ValueError:
-        usual = False
-    if not usual:
+    if not is_usual_uuid(operation):
         raise Refused("the operation is not named by a UUID")
     return operation.encode()
+
+
+def is_usual_uuid(text: str) -> bool:
+    """Whether a text is a UUID in the usual spelling, which is a plain name of a folder."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 @contextlib.contextmanager

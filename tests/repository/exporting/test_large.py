@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from isal import isal_zlib
 
-from repository.chunked.exporting.export import ArchiveFormat
+from archives.formats import ArchiveFormat
 from tests.repository.exporting.trees import MIB
 from tests.repository.restoring.trees import write
 from tests.services.require import program_require
@@ -25,7 +25,9 @@ SLICE = 1 << 14
 EXPORT_AND_TELL_PEAK = """
 import sys
 from pathlib import Path
-from repository.chunked.exporting.export import ArchiveFormat, export_open, export_pass
+from archives.formats import ArchiveFormat
+from archives.passes import CompletePass, pass_from
+from repository.chunked.exporting.export import SnapshotArchive
 from repository.chunked.repository import repository_create
 from repository.chunked.snapshots.create import snapshot_create
 from targets.local import LocalStorage
@@ -35,14 +37,14 @@ from trees.local.tree import LocalTree
 store, source, archive, name = sys.argv[1:]
 repository = repository_create(LocalStorage(Path(store)), tenant=TENANT, repository=REPOSITORY, keys=KEY)
 snapshot = snapshot_create(repository, source=LocalTree(Path(source))).snapshot
-options = {"snapshot": snapshot, "paths": None, "format": ArchiveFormat(name)}
-complete = export_pass(repository, **options)
+made = SnapshotArchive(repository, snapshot=snapshot, paths=None, format=ArchiveFormat(name))
+complete = CompletePass(made)
 with open(archive, "wb") as file:
     for part in complete:
         file.write(part)
 points = complete.points
 last = points.points[-1].offset
-end = b"".join(export_open(repository, **options, start=last, points=points))
+end = b"".join(pass_from(made, start=last, points=points))
 with open(archive, "rb") as file:
     file.seek(last)
     assert file.read() == end

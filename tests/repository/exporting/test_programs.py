@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from archives.formats import ArchiveFormat
 from demo.comparison import archive_read, but_for, differences, tree_read
-from repository.chunked.exporting.export import ArchiveFormat
 from tests.repository.exporting.trees import NOISE, ODD, TARS, TEXT, exported, tree_make
 from tests.repository.restoring.trees import Kept
 from tests.services.require import program_require

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from archives import points as archive_points
 from archives.edition import edition
+from archives.formats import ArchiveFormat
+from archives.passes import CompletePass, pass_from
 from archives.points import ArchiveDiffers, Points
-from repository.chunked.exporting.export import ArchiveFormat, export_open, export_pass
+from repository.chunked.exporting.export import SnapshotArchive
 from repository.chunked.manifest import records
 from repository.chunked.packs.fetching import ChunkStore
 from repository.errors import ContentDamaged, PathNotFound, SnapshotNotFound
@@ -132,9 +134,8 @@ def test_bytes_that_are_not_those_of_the_pass_are_an_error(world: World, format_
 
     def make(start: int) -> None:
         made.clear()
-        made.extend(
-            export_open(world.kept.opened(), snapshot=other, paths=None, format=format_, start=start, points=points)
-        )
+        archive = SnapshotArchive(world.kept.opened(), snapshot=other, paths=None, format=format_)
+        made.extend(pass_from(archive, start=start, points=points))
 
     with pytest.raises(ArchiveDiffers):
         make(0)
@@ -155,11 +156,12 @@ def test_what_does_not_exist_is_said_at_once(world: World) -> None:
     repository = world.kept.opened()
     for paths in ([b"missing"], [b"many", b"a/missing"], [b"a"] + [b"missing/%d" % number for number in range(20)]):
         with pytest.raises(PathNotFound):
-            export_open(repository, snapshot=world.snapshot, paths=paths, format=ArchiveFormat.ZIP)
+            SnapshotArchive(repository, snapshot=world.snapshot, paths=paths, format=ArchiveFormat.ZIP)
     with pytest.raises(SnapshotNotFound):
-        export_pass(repository, snapshot=bytes(16), paths=None, format=ArchiveFormat.TAR_GZ)
+        SnapshotArchive(repository, snapshot=bytes(16), paths=None, format=ArchiveFormat.TAR_GZ)
+    archive = SnapshotArchive(repository, snapshot=world.snapshot, paths=None, format=ArchiveFormat.TAR_GZ)
     with pytest.raises(ValueError, match="negative"):
-        export_open(repository, snapshot=world.snapshot, paths=None, format=ArchiveFormat.TAR_GZ, start=-1)
+        pass_from(archive, start=-1)
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -170,7 +172,7 @@ def test_a_damaged_file_ends_the_archive_with_its_name(tmp_path: Path, format_: 
     snapshot = kept.keep(tmp_path)
     found = {record.path: record for record, _ in kept.opened().manifest(snapshot).files()}
     kept.spoil(next(found[b"b"].content.chunk_ids()))
-    complete = export_pass(kept.opened(), snapshot=snapshot, paths=None, format=format_)
+    complete = CompletePass(SnapshotArchive(kept.opened(), snapshot=snapshot, paths=None, format=format_))
 
     with pytest.raises(ContentDamaged) as raised:
         list(complete)
@@ -197,14 +199,15 @@ def test_a_reader_that_goes_away_a_cancel_and_a_failure_leave_no_thread(
     def failing(*args, **options):
         raise StorageUnavailable("down")
 
-    parts = export_open(world.kept.opened(), snapshot=world.snapshot, paths=None, format=format_)
+    parts = pass_from(SnapshotArchive(world.kept.opened(), snapshot=world.snapshot, paths=None, format=format_))
     assert next(parts)
     parts.close()
     assert not _threads()
+    options = {"snapshot": world.snapshot, "paths": None, "format": format_, "checkpoint": cancel}
     with pytest.raises(Cancelled):
-        list(export_pass(world.kept.opened(), snapshot=world.snapshot, paths=None, format=format_, checkpoint=cancel))
+        list(CompletePass(SnapshotArchive(world.kept.opened(), **options)))
     assert not _threads()
-    parts = export_open(world.kept.opened(), snapshot=world.snapshot, paths=None, format=format_)
+    parts = pass_from(SnapshotArchive(world.kept.opened(), snapshot=world.snapshot, paths=None, format=format_))
     monkeypatch.setattr(ChunkStore, "read_each", failing)
     with pytest.raises(StorageUnavailable):
         list(parts)

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from repository.chunked.exporting.export import ArchiveFormat, Points, export_open, export_pass
+from archives.formats import ArchiveFormat
+from archives.passes import CompletePass, pass_from
+from archives.points import Points
+from repository.chunked.exporting.export import SnapshotArchive
 from tests.repository.restoring.trees import Kept, settle, write
 
 MIB = 1 << 20
@@ -50,7 +53,7 @@ def exported(
     kept: Kept, snapshot: bytes, format_: ArchiveFormat, paths: Sequence[bytes] | None = None
 ) -> tuple[bytes, Points]:
     """A complete pass: the archive, and what is known of it then."""
-    complete = export_pass(kept.opened(), snapshot=snapshot, paths=paths, format=format_)
+    complete = CompletePass(SnapshotArchive(kept.opened(), snapshot=snapshot, paths=paths, format=format_))
     whole = b"".join(complete)
     return whole, Points.decode(complete.points.encoded())
 
@@ -65,7 +68,8 @@ def made_again(
     least: int | None = None,
 ) -> bytes:
     """The archive from an offset on: all of it, or at least so many bytes."""
-    parts = export_open(kept.opened(), snapshot=snapshot, paths=None, format=format_, start=start, points=points)
+    archive = SnapshotArchive(kept.opened(), snapshot=snapshot, paths=None, format=format_)
+    parts = pass_from(archive, start=start, points=points)
     made = b""
     for part in parts:
         made += part

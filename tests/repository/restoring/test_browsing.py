@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from repository.checkpoint import go_on
 from repository.chunked.manifest import blocks as manifest_blocks
 from repository.chunked.manifest import stream
 from repository.chunked.manifest.blocks import ChunksRead, ManifestBlocks
-from repository.chunked.manifest.records import Record
+from repository.chunked.manifest.records import Record, array_at, path_at, record_offsets, record_pack
 from repository.errors import Damage, ManifestInvalid
 from tests.repository.restoring.trees import Kept, write
 from trees.paths import walk_order
@@ -186,3 +187,48 @@ def test_a_damaged_chunk_is_damage() -> None:
         kept.storage.objects[key] = bytes(len(kept.storage.objects[key]))
     with pytest.raises(Damage):
         list(children(blocks, b""))
+
+
+def test_a_page_unpacks_its_own_records_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [b"f%03d" % number for number in range(100)]
+    files = [b"%b/%03d" % (folder, number) for folder in folders for number in range(50)]
+    paths = sorted([*folders, *files], key=walk_order)
+    kinds = dict.fromkeys(folders, Kind.FOLDER)
+    blocks = blocks_of([Record(kinds.get(path, Kind.FILE), path, STAT, target=b"x") for path in paths])
+    unpacked = []
+
+    def counted(plain: bytes, begin: int, end: int) -> tuple:
+        unpacked.append(begin)
+        return array_at(plain, begin, end)
+
+    monkeypatch.setattr(manifest_blocks, "array_at", counted)
+    assert [item.path for item in children(blocks, b"")] == folders
+    assert len(unpacked) == len(folders)
+
+
+def paths_in(plain: bytes) -> list[bytes]:
+    return [path_at(plain, begin, end) for begin, end in pairwise(record_offsets(plain))]
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 255, 256, 4000])
+def test_a_path_of_any_length_is_read_out_of_its_record(size: int) -> None:
+    path = b"x" * size
+    records = [record_pack(Record(kind, path, STAT, target=b"t")) for kind in (Kind.FOLDER, Kind.SYMLINK)]
+    plain = b"".join(records)
+    assert record_offsets(plain) == [0, len(records[0]), len(plain)]
+    assert paths_in(plain) == [path, path]
+
+
+@pytest.mark.parametrize(
+    "plain", [b"\x93\0\xc4", b"\xc1", b"\x93\0\xc4\x05ab", b"\x01", b"\x92\0\xc4\1a", b"\x93\0\xa1a\xc0"]
+)
+def test_what_is_no_record_is_refused(plain: bytes) -> None:
+    with pytest.raises(ManifestInvalid):
+        paths_in(plain)
+
+
+def test_a_record_in_another_writing_has_its_path() -> None:
+    """MessagePack allows longer forms of an array and of its bytes."""
+    plain = b"\xdc\0\3\0\xc5\0\2ab\xc0"
+    assert record_offsets(plain) == [0, len(plain)]
+    assert path_at(plain, 0, len(plain)) == b"ab"

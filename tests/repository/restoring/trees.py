@@ -51,33 +51,7 @@ class Kept:
         return snapshot_restore(self.opened(), snapshot=snapshot, target=target, durable=False, **options)
 
     def keep_records(self, records: Iterable[Record]) -> bytes:
-        """Store a snapshot of exactly these records; `target` may hold a file's content as bytes."""
-        repository = self.opened()
-        writer = ChunkWriter(repository.objects, repository.cipher, Index.load(repository.objects))
-
-        def store(type_: ChunkType, plain: memoryview) -> bytes:
-            return writer.store(type_, plain, block_hashes(plain), Compressor())
-
-        manifest = ManifestWriter(store)
-        for record in records:
-            if record.kind is Kind.FILE and record.content is None:
-                plain = memoryview(record.target or b"")
-                hashes, whole = block_hashes(plain), FileHash(len(plain))
-                whole.update(hashes)
-                ids = store(ChunkType.DATA, plain) if plain else b""
-                content = Content(ids, (len(plain), 0, 0) if plain else (), hashes, whole.digest())
-                record = record._replace(content=content, size=len(plain), target=None)  # noqa: PLW2901
-            manifest.add(record.path, record_pack(record))
-        whole_hash = manifest.finish()
-        writer.finish()
-        writer.end()
-        root = SnapshotRoot(
-            snapshot=id_new(), parent=None, created_at=repository.time(), scan_started_ns=0, labels={},
-            chunks=bytes(manifest.ids), firsts=manifest.firsts, hash=whole_hash, entries=0, files=0, bytes=0, skipped=0,
-            warnings=0, added_bytes=0, stored_bytes=0,
-        )  # fmt: skip
-        root_store(repository.objects, root)
-        return root.snapshot
+        return records_keep(self.opened(), records)
 
     def pack_of(self, chunk: bytes) -> str:
         """The key of the pack with a chunk."""
@@ -91,6 +65,35 @@ class Kept:
         stored = bytearray(self.storage.objects[key])
         stored[at.offset + at.stored_size // 2] ^= 1
         self.storage.objects[key] = bytes(stored)
+
+
+def records_keep(repository: Repository, records: Iterable[Record]) -> bytes:
+    """Store a snapshot of exactly these records; `target` may hold a file's content as bytes."""
+    writer = ChunkWriter(repository.objects, repository.cipher, Index.load(repository.objects))
+
+    def store(type_: ChunkType, plain: memoryview) -> bytes:
+        return writer.store(type_, plain, block_hashes(plain), Compressor())
+
+    manifest = ManifestWriter(store)
+    for record in records:
+        if record.kind is Kind.FILE and record.content is None:
+            plain = memoryview(record.target or b"")
+            hashes, whole = block_hashes(plain), FileHash(len(plain))
+            whole.update(hashes)
+            ids = store(ChunkType.DATA, plain) if plain else b""
+            content = Content(ids, (len(plain), 0, 0) if plain else (), hashes, whole.digest())
+            record = record._replace(content=content, size=len(plain), target=None)  # noqa: PLW2901
+        manifest.add(record.path, record_pack(record))
+    whole_hash = manifest.finish()
+    writer.finish()
+    writer.end()
+    root = SnapshotRoot(
+        snapshot=id_new(), parent=None, created_at=repository.time(), scan_started_ns=0, labels={},
+        chunks=bytes(manifest.ids), firsts=manifest.firsts, hash=whole_hash, entries=0, files=0, bytes=0, skipped=0,
+        warnings=0, added_bytes=0, stored_bytes=0,
+    )  # fmt: skip
+    root_store(repository.objects, root)
+    return root.snapshot
 
 
 def meta(mode: int = 0o644, mtime_ns: int = MTIME) -> Stat:
@@ -125,8 +128,8 @@ def write(path: Path, content: bytes | None = None, mode: int = 0o644) -> Path:
 
 
 def settle(top: Path) -> None:
-    """Give every entry distinct times long ago."""
-    found = sorted(top.rglob("*"), key=lambda path: len(path.parts), reverse=True)
+    """Give every entry distinct times long ago, the same in equal trees: folders are listed in any order."""
+    found = sorted(top.rglob("*"), key=lambda path: (len(path.parts), os.fsencode(path)), reverse=True)
     for number, path in enumerate([*found, top]):
         os.utime(path, ns=(MTIME, MTIME + number * 1_000_000_007), follow_symlinks=False)
 

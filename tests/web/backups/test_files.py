@@ -96,11 +96,10 @@ def test_chosen_files_go_to_the_restore(page, backup):
     assert page(chosen="../x", **{"with": "restore"}).status_code == 404
 
 
-def test_chosen_files_of_a_snapshot_are_downloaded_as_one_file(page, stocked, browser):
-    offered = "Download as .zip" in text(page())
-    assert offered is (stocked.format == BackupFormat.REPOSITORY)
-    if not offered:
-        return
+def test_chosen_files_are_downloaded_as_one_file(page, stocked, browser):
+    shown = text(page())
+    assert "Download as .zip" in shown
+    assert ("For a download the archive is read up to" in shown) is (stocked.format == BackupFormat.ARCHIVE)
     way = browser.get(page(chosen=["world/level.dat", "empty"], **{"with": "zip"})["Location"])
     archive = b"".join(browser.get(way["Location"]).streaming_content)
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:

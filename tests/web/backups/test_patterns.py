@@ -99,7 +99,7 @@ def test_an_impossible_pattern_is_reported_by_line_and_stays_in_the_form(rental,
 
 def test_the_count_beside_each_pattern_is_a_part_of_its_own(rental, owner, page, counted):
     set_patterns(rental, "saved")
-    answer = owner.post(page, {"exclude": "*.log\nca", "estimate": "show"}, headers=HTMX)
+    answer = owner.post(f"{page}estimate/", {"exclude": "*.log\nca"}, headers=HTMX)
     part = read(answer)
     assert counted == [((), (b"*.log", b"ca"), True)]
     rows = [[cell.text for cell in row.all("td")] for row in part.all("tbody")[0].all("tr")]
@@ -118,8 +118,8 @@ def test_the_count_beside_each_pattern_is_a_part_of_its_own(rental, owner, page,
 
 def test_without_scripts_a_button_shows_the_count_and_keeps_what_was_typed(rental, owner, page, counted):
     form = read(owner.get(page)).one("form", class_="form")
-    assert form.one("button", name="estimate")["value"] == "show"
-    shown = read(owner.post(page, {"exclude": "typed", "estimate": "show"}))
+    shown = read(owner.post(form.one("button", class_="without-js")["formaction"], {"exclude": "typed"}))
+    assert shown.one("form", class_="form")["action"] == page
     assert shown.one("textarea", name="exclude").text == "typed"
     assert "40 files and folders" in shown.text
     assert saved(rental) == ""
@@ -130,10 +130,10 @@ def test_the_form_of_a_backup_shows_what_it_would_hold_and_takes_patterns(rental
     form = read(owner.get(rental.create_page)).one("form", class_="form")
     live = form.one("div", class_="estimate")
     assert (live["hx-post"], live["hx-trigger"]) == (
-        rental.create_page,
+        f"{rental.create_page}estimate/",
         "load, input delay:500ms from:#id_exclude",
     )
-    part = owner.post(rental.create_page, {"exclude": "typed", "estimate": "show"}, headers=HTMX)
+    part = owner.post(live["hx-post"], {"exclude": "typed"}, headers=HTMX)
     assert "40 files and folders" in read(part).text
     assert counted == [((), (b"of the server", b"typed"), True)]
     assert not Backup.objects.exists()
@@ -146,7 +146,7 @@ def test_the_form_of_a_backup_shows_what_it_would_hold_and_takes_patterns(rental
     [("[", "Line 1 has a bracket"), ("", "The backup agent beside your server could not be reached.")],
 )
 def test_an_estimate_that_fails_says_why_and_stops_nobody(typed, said, rental, owner):
-    answer = owner.post(rental.create_page, {"exclude": typed, "estimate": "show"}, headers=HTMX)
+    answer = owner.post(f"{rental.create_page}estimate/", {"exclude": typed}, headers=HTMX)
     assert answer.status_code == 200
     assert said in read(answer).text
 
@@ -154,7 +154,7 @@ def test_an_estimate_that_fails_says_why_and_stops_nobody(typed, said, rental, o
 def test_without_the_right_to_read_no_file_is_named(rental, page, counted):
     member = UserFactory()
     OrderUserPermissionFactory(content_object=rental.order, user=member, right=OrderRight.CREATE.value)
-    answer = browser_of(member).post(page, {"exclude": "*.log", "estimate": "show"}, headers=HTMX)
+    answer = browser_of(member).post(f"{page}estimate/", {"exclude": "*.log"}, headers=HTMX)
     text = read(answer).text
     assert "Your rights do not include seeing which files these are." in text
     assert "cach" not in text

@@ -60,20 +60,22 @@ class DescribeRequest(_message.Message):
     def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes", "profile", "can_quiesce", "can_stop")
+    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes", "profile", "can_quiesce", "can_stop", "can_make_volumes")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SCRATCH_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     CAN_QUIESCE_FIELD_NUMBER: _ClassVar[int]
     CAN_STOP_FIELD_NUMBER: _ClassVar[int]
+    CAN_MAKE_VOLUMES_FIELD_NUMBER: _ClassVar[int]
     version: str
     data_free_bytes: int
     scratch_free_bytes: int
     profile: str
     can_quiesce: bool
     can_stop: bool
-    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ..., profile: _Optional[str] = ..., can_quiesce: _Optional[bool] = ..., can_stop: _Optional[bool] = ...) -> None: ...
+    can_make_volumes: bool
+    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ..., profile: _Optional[str] = ..., can_quiesce: _Optional[bool] = ..., can_stop: _Optional[bool] = ..., can_make_volumes: _Optional[bool] = ...) -> None: ...
 
 class Warning(_message.Message):
     __slots__ = ("kind", "path")
@@ -439,10 +441,12 @@ class InstallCertificateReply(_message.Message):
     def __init__(self) -> None: ...
 
 class GetExtractOutcomeRequest(_message.Message):
-    __slots__ = ("ticket",)
+    __slots__ = ("ticket", "destination")
     TICKET_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
+    destination: str
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., destination: _Optional[str] = ...) -> None: ...
 
 class GetExtractOutcomeReply(_message.Message):
     __slots__ = ("outcome", "result", "error_code", "error_detail", "error_params")
@@ -471,12 +475,26 @@ class GetExtractOutcomeReply(_message.Message):
     def __init__(self, outcome: _Optional[_Union[GetExtractOutcomeReply.Outcome, str]] = ..., result: _Optional[_Union[ExtractResult, _Mapping]] = ..., error_code: _Optional[str] = ..., error_detail: _Optional[str] = ..., error_params: _Optional[str] = ...) -> None: ...
 
 class ReleaseExtractRequest(_message.Message):
-    __slots__ = ("ticket",)
+    __slots__ = ("ticket", "destination")
     TICKET_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
+    destination: str
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., destination: _Optional[str] = ...) -> None: ...
 
 class ReleaseExtractReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RemoveVolumeRequest(_message.Message):
+    __slots__ = ("ticket", "volume")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    volume: str
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., volume: _Optional[str] = ...) -> None: ...
+
+class RemoveVolumeReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 

@@ -79,6 +79,11 @@ class FileIOStub:
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
                 response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
                 _registered_method=True)
+        self.RemoveVolume = channel.unary_unary(
+                '/savepoint.sidecar.v1.FileIO/RemoveVolume',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RemoveVolumeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RemoveVolumeReply.FromString,
+                _registered_method=True)
         self.PreviewRestore = channel.stream_unary(
                 '/savepoint.sidecar.v1.FileIO/PreviewRestore',
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
@@ -193,6 +198,13 @@ class FileIOServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveVolume(self, request, context):
+        """Removes a volume that a restore made, with all its files; a volume that is not there is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PreviewRestore(self, request_iterator, context):
         """Previews the changes of a restore from the archive's listing. Reads the live data and writes nothing at all.
         The call belongs to no operation: its ticket has the fence 0, and is not stored.
@@ -301,6 +313,11 @@ def add_FileIOServicer_to_server(servicer, server):
                     servicer.ReleaseExtract,
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.FromString,
                     response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.SerializeToString,
+            ),
+            'RemoveVolume': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveVolume,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RemoveVolumeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RemoveVolumeReply.SerializeToString,
             ),
             'PreviewRestore': grpc.stream_unary_rpc_method_handler(
                     servicer.PreviewRestore,
@@ -586,6 +603,33 @@ class FileIO:
             '/savepoint.sidecar.v1.FileIO/ReleaseExtract',
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/RemoveVolume',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RemoveVolumeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RemoveVolumeReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,45 @@
+"""A customer whose real sidecar has low limits, and a folder outside of its data that nothing may change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations.work import lease
+from tests.sidecar_daemon.daemon import Daemon
+from tests.world.rental import Rental
+
+
+class LimitedDaemon(Daemon):
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.hostile.limited_daemon", *super().command()[-2:]]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    found = LimitedDaemon(tmp_path_factory.mktemp("hostile"))
+    (found.world / "world").mkdir(parents=True)
+    (found.world / "world" / "level.dat").write_bytes(b"level")
+    (found.world / "world" / "region").mkdir()
+    (found.world / "world" / "region" / "r.0.0.mca").write_bytes(b"region")
+    (found.world / "current").symlink_to("world")
+    (found.folder / "outside").mkdir()
+    (found.folder / "outside" / "precious").write_bytes(b"precious")
+    found.start()
+    yield found
+    found.close()
+    assert not any("Traceback" in line for line in found.log), "".join(found.log)
+
+
+@pytest.fixture
+def rental(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rental:
+    # The heartbeat's thread would not see rows of this test's transaction.
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 600.0)
+    made = Rental.make(tmp_path / "storage")
+    made.target.sealed = False
+    made.target.save()
+    made.reach(daemon.address, token=daemon.token)
+    return made

@@ -8,6 +8,7 @@ follow each other in any order, and the parts of one stream may be made in any o
 """
 
 import struct
+import zlib
 from functools import lru_cache
 from typing import Final
 
@@ -89,15 +90,9 @@ def _deflated_zeros(size: int) -> bytes:
 
 
 def _deflated_alike(content: bytes | memoryview) -> bytes:
-    """The first result that comes twice.
-
-    On a busy machine ISA-L compresses about one block in 100,000 otherwise than ever before and after: it unpacks to
-    the same content, but has other matches. No cause was found in what the library is given.
-    """
-    seen: set[bytes] = set()
-    while (made := _deflated(content)) not in seen:
-        seen.add(made)
-    return made
+    """As `_deflated`, by zlib: what ISA-L makes of a block is seldom, but on busy machines at times, not the same."""
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
+    return compressor.compress(content) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
 
 def _deflated(content: bytes | memoryview) -> bytes:

@@ -7,11 +7,9 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from itertools import count
 
 import pytest
 
-from archives import deflate
 from archives.formats import ArchiveFormat
 from archives.points import ArchiveDiffers, Output, PackedFiles, Point, Points
 from archives.tar_format import REGULAR, TarMember
@@ -77,19 +75,3 @@ def test_output_is_compared_with_the_known_points() -> None:
     for parts in ([b"one", b"tvo", b"three"], [b"one", b"two", b"thre3"], [b"one", b"two", b"three!"], [b"onetwo"]):
         with pytest.raises(ArchiveDiffers):
             output(parts, known)
-
-
-def test_a_block_is_the_same_although_the_library_once_wavers(monkeypatch: pytest.MonkeyPatch) -> None:
-    block = bytearray(b"[12:00:01] [Server thread/INFO]: Alex joined the game\n" * 9000)
-    usual, other = deflate.deflate(block, 0, len(block), alike=True), b"\0\0\0\xff\xff"
-    once = deflate._deflated
-    for wrong in ([0], [1], [0, 2]):
-        calls = count()
-
-        def wavering(content: bytes | memoryview, calls: Iterator[int] = calls, wrong: list[int] = wrong) -> bytes:
-            number = next(calls)
-            return bytes([number]) + other if number in wrong else once(content)
-
-        monkeypatch.setattr(deflate, "_deflated", wavering)
-        assert deflate.deflate(block, 0, len(block), alike=True) == usual
-        assert next(calls) == 2 + len(wrong)

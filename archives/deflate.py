@@ -9,6 +9,7 @@ follow each other in any order, and the parts of one stream may be made in any o
 
 import struct
 import zlib
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -42,19 +43,19 @@ def deflate(block: bytearray, start: int, stop: int, *, alike: bool = False) -> 
     alike: the same bytes whenever and wherever they are made, which takes longer.
     """
     content = memoryview(block)[start:stop]
-    if _is_noise(content):
+    if _is_noise(content, zlib.compress if alike else isal_zlib.compress):
         return b"".join(_noise_parts(block, start, stop))
     return _deflated_alike(content) if alike else _deflated(content)
 
 
-def _is_noise(content: memoryview) -> bool:
+def _is_noise(content: memoryview, compress: Callable[[bytes, int], bytes]) -> bool:
     """Whether samples of a block do not compress, once their zeros are taken out."""
     step = max(len(content) // _SAMPLES, _SAMPLE_BYTES)
     sample = b"".join(content[start : start + _SAMPLE_BYTES] for start in range(0, len(content), step))
     dense = sample.replace(_SAMPLE_ZEROS, b"")
     if 2 * len(dense) < len(sample):
         return False
-    return len(isal_zlib.compress(dense, _LEVEL)) > _NOISE_RATIO * len(dense)
+    return len(compress(dense, _LEVEL)) > _NOISE_RATIO * len(dense)
 
 
 def _noise_parts(block: bytearray, position: int, stop: int) -> list[bytes | memoryview]:

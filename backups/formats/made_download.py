@@ -120,7 +120,9 @@ class MadeContent:
                 AssetExport.objects.update_or_create(
                     asset=self._asset, format=self.format, choice=self._choice, edition=self._edition, defaults=values
                 )
-                if self.format is ArchiveFormat.TAR_GZ and not self._choice:
+                # The asset of an archive has the size and hash of what is stored.
+                is_snapshot = self._asset.repository_id is not None
+                if is_snapshot and self.format is ArchiveFormat.TAR_GZ and not self._choice:
                     Asset.objects.filter(id=self._asset.id).update(size_bytes=points.size, sha256=points.sha256.hex())
                 newest = self._asset.exports.order_by("-created_at").values_list("id", flat=True)[:EXPORTS_KEPT]
                 self._asset.exports.exclude(id__in=list(newest)).delete()

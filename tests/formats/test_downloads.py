@@ -16,7 +16,7 @@ from orders.models import BackupFormat, Plan
 from tests.formats.test_both import world_make
 from tests.world.clients import client_of
 from tests.world.linked import Linked
-from vault.models import AssetExport, StorageTarget
+from vault.models import Asset, AssetExport, StorageTarget
 
 
 @pytest.fixture
@@ -147,3 +147,16 @@ def test_an_archive_is_downloaded_as_it_is_stored(stored, type_, linked):
     assert "level.dat" in NAMES[stored](content)
     assert hashlib.sha256(content).hexdigest() == backup.asset.sha256
     assert not AssetExport.objects.exists()
+
+
+@pytest.mark.parametrize("stored", ["tar.gz", "tar.zst"])
+def test_an_archive_stays_as_it_is_stored_when_others_are_made_of_it(stored, linked):
+    StorageTarget.objects.update(archive_format=stored)
+    backup = linked.backup()
+    before = Asset.objects.values("size_bytes", "sha256").get()
+    ask = asking(linked, backup)
+    for made in NAMES:
+        assert "level.dat" in NAMES[made](body(ask(format=made)))
+    assert Asset.objects.values("size_bytes", "sha256").get() == before
+    content = body(ask(format=stored))
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (before["size_bytes"], before["sha256"])

@@ -155,8 +155,8 @@ def test_an_archive_stays_as_it_is_stored_when_others_are_made_of_it(stored, lin
     backup = linked.backup()
     before = Asset.objects.values("size_bytes", "sha256").get()
     ask = asking(linked, backup)
-    for made in NAMES:
-        assert "level.dat" in NAMES[made](body(ask(format=made)))
+    for made, names in NAMES.items():
+        assert "level.dat" in names(body(ask(format=made)))
     assert Asset.objects.values("size_bytes", "sha256").get() == before
     content = body(ask(format=stored))
     assert (len(content), hashlib.sha256(content).hexdigest()) == (before["size_bytes"], before["sha256"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from tests.world.rental import Rental
 
 
 class LimitedDaemon(Daemon):
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.hostile.limited_daemon", *super().command()[-2:]]
+    program = "tests.hostile.limited_daemon"
 
 
 @pytest.fixture(scope="module")

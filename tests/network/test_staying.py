@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import stat
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,8 +34,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 class Unprivileged(Daemon):
     """A daemon of an ordinary user; the tests run as root, so that they can make files of other users."""
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.sidecar_daemon.unprivileged", *super().command()[-2:]]
+    program = "tests.sidecar_daemon.unprivileged"
 
     def write_config(self, **changes: object) -> Path:
         config = super().write_config(**changes)

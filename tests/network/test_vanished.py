@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,7 @@ pytestmark = [
 class Vanishing(Daemon):
     """A daemon on a volume where files vanish while they are packed."""
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.sidecar_daemon.vanishing", *super().command()[-2:]]
+    program = "tests.sidecar_daemon.vanishing"
 
 
 @pytest.fixture(autouse=True)

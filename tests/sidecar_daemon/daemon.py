@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -14,26 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import grpc
 
 from sidecar_client.channel import channel_open
 from sidecar_client.client import Address, SidecarClient, Ticket, Timeouts
 from sidecar_client.methods import Methods
+from tests.sidecar_daemon.forking import Forked, sidecar_fork
 
 PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).parents[2]
-# Import everything as root: the other user may have no access to the interpreter's folder.
-_AS_USER = """
-import encodings.ascii, encodings.idna, os, sys, sidecar.__main__
-user = int(sys.argv.pop(1))
-os.setgroups([])
-os.setgid(user)
-os.setuid(user)
-if not os.access(sys.executable, os.X_OK):
-    sys.executable = "/usr/bin/python3"
-sys.exit(sidecar.__main__.main())
-"""
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
@@ -53,6 +42,7 @@ def any_operation() -> str:
 
 @dataclass
 class Daemon:
+    program: ClassVar[str] = "sidecar"
     folder: Path
     listen: str = "127.0.0.1:0"
     drain_seconds: float = 5.0
@@ -63,7 +53,7 @@ class Daemon:
     read_bytes_a_second: int = 0
     volumes: str = ""
     user: int | None = None
-    process: subprocess.Popen[str] | None = None
+    process: Forked | None = None
     log: list[str] = field(default_factory=list)
     _logging: threading.Thread = field(default_factory=threading.Thread)
 
@@ -94,29 +84,22 @@ class Daemon:
         config.write_text(_table(values) + ("[game]\n" + _table(self.game) if self.game else ""))
         return config
 
-    def command(self) -> list[str]:
-        program = ["-m", "sidecar"] if self.user is None else ["-c", _AS_USER, str(self.user)]
-        return [sys.executable, *program, "--config", str(self.folder / "sidecar.toml")]
+    @property
+    def arguments(self) -> list[str]:
+        return ["--config", str(self.folder / "sidecar.toml")]
 
     def start(self) -> None:
         self.write_config()
-        self.process = subprocess.Popen(
-            self.command(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=PROJECT,
-            env=_environment(),
+        self.process = sidecar_fork(
+            program=self.program, arguments=self.arguments, environment=_environment(), user=self.user
         )
-        assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), self.process.communicate()[1]
         self.address = line.removeprefix("listening on ").strip()
         self._logging = threading.Thread(target=self._keep_log, args=(self.process,), daemon=True)
         self._logging.start()
 
-    def _keep_log(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
+    def _keep_log(self, process: Forked) -> None:
         with process.stderr as lines:
             self.log.extend(lines)
 
@@ -128,7 +111,6 @@ class Daemon:
         """Wait for the process to end; returns its exit code."""
         assert self.process is not None
         code = self.process.wait(PATIENCE_SECONDS)
-        assert self.process.stdout is not None
         self.process.stdout.close()
         self._logging.join(PATIENCE_SECONDS)
         return code

@@ -150,7 +150,14 @@ def test_a_configuration_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -
 
 def failed_start(daemon: Daemon) -> str:
     """The single line of output with which the program ended."""
-    ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT)
+    ended = subprocess.run(
+        [sys.executable, "-m", "sidecar", *daemon.arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=PROJECT,
+    )
     assert ended.returncode == 2
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()

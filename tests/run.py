@@ -21,10 +21,10 @@ from tests.services.postgres import postgres
 from tests.services.require import ProgramMissing
 
 TESTS = Path(__file__).parent
-ON_BOTH_DATABASES = ["tests/operations", "tests/provisions", "tests/reconcile", "tests/upkeep"]
+ON_BOTH_DATABASES = ["tests/operations"]
 """Folders of tests about transactions, locks and constraints."""
-ON_POSTGRESQL = ["tests/access", "tests/api", "tests/web"]
-"""Folders of tests about answers, on the database of a fleet; browsers and processes get theirs from SQLite."""
+ON_POSTGRESQL = ["tests/access", "tests/api", "tests/provisions", "tests/reconcile", "tests/upkeep", "tests/web"]
+"""Folders of other tests on the database of a fleet; browsers, processes and formats have theirs on SQLite."""
 PARTS = [
     ["tests/processes"],
     ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network"],

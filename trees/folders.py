@@ -112,7 +112,10 @@ def link_leads_out(name: bytes, folder: int, *, root: bytes) -> bool:
     The game may see more of its machine than this process does. So a link whose end is missing here, or closed to this
     user, leads where the texts of the links say; one that dangles inside the root does not lead out.
     """
-    end = link_end(name, folder) or os.path.realpath(path_of(folder) + b"/" + name)
+    try:
+        end = link_end(name, folder) or os.path.realpath(path_of(folder) + b"/" + name)
+    except RecursionError:  # a chain of more links than any system follows leads nowhere
+        return False
     return not (end + b"/").startswith(root.rstrip(b"/") + b"/")
 
 

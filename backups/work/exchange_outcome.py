@@ -59,11 +59,15 @@ def exchange_release(client: SidecarClient, operation: Operation) -> None:
 
     After a few failures its leftovers stay beside the data; the operation waits for an absent sidecar.
     """
+    destination = operation_destination(operation)
     try:
-        client.extract_release(destination=operation_destination(operation))
+        client.extract_release(destination=destination)
     except SidecarFailed as error:
         if operation.attempts < ATTEMPTS:
             raise Postponed(seconds=20, counts=True) from error
+        # No other attempt follows: a failure that passes, such as a full disk, must not leave anything for good.
+        with contextlib.suppress(SidecarClientError):
+            client.extract_release(destination=destination)
     except SidecarClientError as error:
         if not _is_overdue(operation):
             raise Postponed(seconds=30, counts=False) from error

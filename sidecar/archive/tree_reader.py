@@ -178,8 +178,7 @@ class TreeReader:
             for low, high in data_ranges(descriptor, 0, size) if is_holey else [(0, size)]:
                 if is_holey:
                     os.lseek(descriptor, low, os.SEEK_SET)
-                crc32 = self._zeros(low - at, crc32)
-                self.bytes_read += low - at
+                crc32 = self._zeros(low - at, crc32, counted=True)
                 at = low
                 while at < high and (part := self._ring.read_from(descriptor, high - at)):
                     at += len(part)
@@ -187,8 +186,8 @@ class TreeReader:
                 if at < high:
                     break  # the file has become shorter
             else:
-                self.bytes_read += size - at
                 after = os.fstat(descriptor)
+                crc32, at = self._zeros(size - at, crc32, counted=True), size
         except OSError as error:
             # The error of a network filesystem for an open file that was removed.
             failed = None if error.errno == errno.ESTALE else error
@@ -203,13 +202,14 @@ class TreeReader:
         self._bandwidth.take(len(part), check=self._ring.check)
         return isal_zlib.crc32(part, crc32)
 
-    def _zeros(self, size: int, crc32: int = 0) -> int:
-        """Write zeros, which may be terabytes. Return the CRC-32 of everything so far."""
+    def _zeros(self, size: int, crc32: int = 0, *, counted: bool = False) -> int:
+        """Write zeros, which may be terabytes. Return the CRC-32 of everything so far. `counted`: as content."""
         while size:
             piece = _ZEROS[:size]
             self._ring.write(piece)
             crc32 = isal_zlib.crc32(piece, crc32)
             size -= len(piece)
+            self.bytes_read += len(piece) if counted else 0
         return crc32
 
     def _leave_out(self, kind: WarningKind, path: bytes) -> None:

@@ -220,6 +220,7 @@ def test_each_change_in_the_admin_is_in_the_audit_trail(admin_client, admin_user
         "backup_limit": 3,
         "safety_hours": 24,
         "collapse_percent": 50,
+        "volume_limit": 3,
         "backup_format": "archive",
     }
     assert admin_client.post(page(Plan, "change", plan.pk), changed).status_code == 302

@@ -46,6 +46,8 @@ WITHOUT_SECOND_FACTOR = {
 
 NO_PAGES = {
     "page-order-backups",
+    "page-order-exclude-estimate",
+    "page-backup-create-estimate",
     "page-backup-detail",
     "page-backup-lock",
     "page-backup-accept",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveDamaged
-from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.comparing.left_out import LeftOut
 from sidecar.restore.engine import members_restore
 from sidecar.restore.outcome import outcome_read
 from sidecar.restore.reading.members import ZEROS, Compared, Member, MemberKind, Wanted
@@ -102,7 +102,7 @@ def fill(root: Path) -> Path:
 def restore(root: Path, source: MemoryMembers, filesystem: Stepping | None = None) -> ExtractSummary:
     return members_restore(
         members=nullcontext(source),
-        left_out=PathTable,
+        left_out=LeftOut,
         root=root,
         operation=OPERATION,
         mode=Mode.REPLACE,

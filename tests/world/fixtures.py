@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.cache import cache
 
-from backups.services import sidecars
+from backups.services import downloads, sidecars
 from backups.work import exchange_outcome
 from common.api.throttling import WindowThrottle
 from operations.work import lease
@@ -35,6 +35,12 @@ def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Throttles count in one window, however late in a minute the test begins, and each test anew."""
     now = next(WINDOWS)
     monkeypatch.setattr(WindowThrottle, "timer", staticmethod(lambda: now))
+
+
+@pytest.fixture(autouse=True)
+def free_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has all slots for downloads: another one may have asked for an answer that it did not read."""
+    monkeypatch.setattr(downloads, "_slots", downloads.DownloadSlots())
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def index_load(objects: Objects) -> list[IndexPart]:
 
 def _parts(objects: Objects) -> Iterator[IndexPart]:
     held: list[tuple[bytes, Table]] = []
-    for name, _ in objects.list(INDEX):
+    for name in _names(objects):
         table = Table.decode(objects.get(INDEX, name))
         if len(table) >= ENTRIES_MAX // 2:
             yield IndexPart((name,), table)
@@ -50,6 +50,13 @@ def _parts(objects: Objects) -> Iterator[IndexPart]:
             held = []
     if held:
         yield _part(held)
+
+
+def _names(objects: Objects) -> list[bytes]:
+    """The names of all index objects, by two listings: one that a single listing lacks would go on naming packs that
+    the prune deletes, and later snapshots would rely on them.
+    """
+    return sorted({name for _ in range(2) for name, _ in objects.list(INDEX)})
 
 
 def _part(held: list[tuple[bytes, Table]]) -> IndexPart:

@@ -14,6 +14,7 @@ from tests.world.rental import Rental
 
 class LimitedDaemon(Daemon):
     program = "tests.hostile.limited_daemon"
+    anew = True
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,7 @@ def any_operation() -> str:
 @dataclass
 class Daemon:
     program: ClassVar[str] = "sidecar"
+    anew: ClassVar[bool] = False
     folder: Path
     listen: str = "127.0.0.1:0"
     drain_seconds: float = 5.0
@@ -91,7 +92,11 @@ class Daemon:
     def start(self) -> None:
         self.write_config()
         self.process = sidecar_fork(
-            program=self.program, arguments=self.arguments, environment=_environment(), user=self.user
+            program=self.program,
+            anew=self.anew,
+            arguments=self.arguments,
+            environment=_environment(),
+            user=self.user,
         )
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), self.process.communicate()[1]

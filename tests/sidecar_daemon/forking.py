@@ -73,9 +73,14 @@ class Forked:
             return self.returncode
 
 
-def sidecar_fork(*, program: str, arguments: list[str], environment: dict[str, str], user: int | None) -> Forked:
-    """Start a module as a program; its output is to be read from the result. `user`: of the program `sidecar` alone."""
-    return _forker().start(program=program, arguments=arguments, environment=environment, user=user)
+def sidecar_fork(
+    *, program: str, anew: bool, arguments: list[str], environment: dict[str, str], user: int | None
+) -> Forked:
+    """Start a module as a program; its output is to be read from the result.
+
+    `anew`: with nothing imported. `user`: that of the program `sidecar`; others have their own way.
+    """
+    return _forker().start(program=program, anew=anew, arguments=arguments, environment=environment, user=user)
 
 
 class _Forker:
@@ -161,6 +166,8 @@ def _run(request: dict[str, Any], files: list[int]) -> NoReturn:
         os.setuid(user)
         if not os.access(sys.executable, os.X_OK):
             sys.executable = "/usr/bin/python3"
+    if request["anew"]:
+        os.execv(sys.executable, [sys.executable, "-m", *sys.argv])  # noqa: S606  # no shell is wanted
     if program == "sidecar":
         sys.exit(sys.modules["sidecar.__main__"].main())
     runpy.run_module(program, run_name="__main__", alter_sys=True)

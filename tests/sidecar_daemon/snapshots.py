@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +16,6 @@ from tests.repository.restoring.trees import Kept
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_restore.trees import settle, write
 from wire.enums import Mode, ServerControl
-
-_TRUSTING = """
-import sys
-import sidecar.__main__
-from trees import trust
-trust.WRITTEN_BACK_NS = 0
-sys.exit(sidecar.__main__.main())
-"""
 
 Pieces = Iterable[memoryview | int]
 
@@ -60,8 +51,7 @@ def fill(world: Path) -> None:
 class TrustingDaemon(Daemon):
     """A daemon that trusts the stat of files written just now: no other process writes to them here."""
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-c", _TRUSTING, "--config", str(self.folder / "sidecar.toml")]
+    program = "tests.sidecar_daemon.trusting"
 
 
 @contextmanager

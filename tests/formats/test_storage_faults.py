@@ -68,7 +68,8 @@ JOBS: dict[str, Callable[[Linked, Backup], None]] = {
 def nothing_leaks(rented: Linked, *, threads: int) -> None:
     """Assert that this process, the sidecar and the storage hold what they held before."""
     assert eventually(lambda: threading.active_count() <= threads), threading.enumerate()
-    assert descriptors(rented.root) == []
+    # The double may hold the one whose reply it lost; a leak adds up over the calls.
+    assert len(descriptors(rented.root)) <= 1
     assert rented.daemon.left_in_scratch() == []
     assert list((rented.root / ".partial").iterdir()) == []
 

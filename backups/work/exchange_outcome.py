@@ -54,10 +54,10 @@ def exchange_unended(operation: Operation, outcome: ExtractOutcome) -> Exception
     return sidecar_error(outcome.error_code, outcome.error_params)
 
 
-def exchange_release(client: SidecarClient, operation: Operation) -> None:
-    """Release the exchange in the sidecar.
+def exchange_release(client: SidecarClient, operation: Operation) -> bool:
+    """Release the exchange in the sidecar; return whether it was released.
 
-    After a few failures its leftovers stay beside the data; the operation waits for an absent sidecar.
+    After a few failures its leftovers stay beside the data for now; the operation waits for an absent sidecar.
     """
     destination = operation_destination(operation)
     try:
@@ -68,9 +68,13 @@ def exchange_release(client: SidecarClient, operation: Operation) -> None:
         # No other attempt follows: a failure that passes, such as a full disk, must not leave anything for good.
         with contextlib.suppress(SidecarClientError):
             client.extract_release(destination=destination)
+            return True
+        return False
     except SidecarClientError as error:
         if not _is_overdue(operation):
             raise Postponed(seconds=30, counts=False) from error
+        return False
+    return True
 
 
 @contextlib.contextmanager

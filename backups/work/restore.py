@@ -40,6 +40,7 @@ from backups.work.exchange_outcome import (
 )
 from backups.work.safety import safety_make
 from common.errors import ApplicationError
+from common.states import compare_and_set
 from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
@@ -73,8 +74,11 @@ def restore_run(operation: Operation, lease: Lease) -> None:
         # The exchange is released before the row is updated, so that a customer who sees `ready` finds no leftovers
         # beside the files. If the release never succeeds, the data is new all the same, and the operation has
         # succeeded.
-        exchange_release(client, operation)
+        released = exchange_release(client, operation)
     _commit(operation)
+    if not released and operation.volume_id is None:
+        # The chore that settles exchanges asks the sidecar again.
+        compare_and_set(Operation.objects.filter(id=operation.id), exchange=ExchangeState.BEGUN)
 
 
 def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:

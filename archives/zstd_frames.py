@@ -11,7 +11,7 @@ MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPED_MAGIC: Final = b"\x2a\x4d\x18"
 """The last three bytes of the magic number of a frame that holds no content."""
 _WINDOW_MOST: Final = 8 << 20
-"""What the RFC asks every reader to support (3.1.1.1.2); a frame decides how much memory its reading takes."""
+"""The window that the RFC asks every reader to support (3.1.1.1.2); a frame decides how much memory it takes."""
 _BLOCK_MOST: Final = 128 << 10
 _CONTENT_SIZE_BYTES: Final = (0, 2, 4, 8)
 _DICTIONARY_BYTES: Final = (0, 1, 2, 4)

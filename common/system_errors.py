@@ -44,9 +44,9 @@ _SENTENCES: dict[int, str | Promise] = {
     errno.ENAMETOOLONG: _("the name is too long for this disk."),
     **dict.fromkeys((errno.EINVAL, errno.EILSEQ), _NOT_TAKEN),
     **dict.fromkeys((errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY), _UNABLE),
-    # What drives report, and in ENODATA's case the layer above them, for a sector that cannot be read.
+    # Codes of drives, and in ENODATA's case of the layer above them, for a sector that cannot be read.
     **dict.fromkeys((errno.EIO, errno.EREMOTEIO, errno.ENODATA), _FAILS),
-    # What ext4, xfs, btrfs and f2fs report for wrong structures and for wrong checksums.
+    # Codes of ext4, xfs, btrfs and f2fs for wrong structures and for wrong checksums.
     **dict.fromkeys((errno.EUCLEAN, errno.EBADMSG), _DAMAGED),
     **dict.fromkeys((errno.ENODEV, errno.ENXIO, errno.ENOMEDIUM, errno.EMEDIUMTYPE), _AWAY),
     # What NFS, SMB, Ceph and FUSE report.

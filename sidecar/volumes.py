@@ -30,7 +30,7 @@ from trees.removal import folder_clear
 from wire.enums import OutcomeKind
 
 VOLUMES: Final = "/volumes/"
-"""What the name of a volume on the wire begins with."""
+"""The beginning of a volume's name on the wire."""
 
 _PART: Final = re.compile(rb"\.([0-9a-f-]{36})\.part")
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -97,7 +97,7 @@ class Volume:
     def make(self, restore: Callable[[Path], ExtractSummary], *, operation: str) -> ExtractSummary:
         """Let the operation restore into an empty folder, which then becomes the volume; return its summary.
 
-        What the same operation made before is not made again. Raises Refused when there is another volume or anything
+        A volume of the same operation is not made again. Raises Refused when there is another volume or anything
         else of this name, and what `restore` raises: then nothing is left.
         """
         with self._opened() as top:

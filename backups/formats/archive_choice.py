@@ -92,7 +92,7 @@ class ArchiveChoice:
         return self._names[source] if self.covers(source) else self._names[source][1:]
 
     def _in_place(self) -> Iterator[Planned]:
-        """What is made where it is stored."""
+        """The content as it is made where it is stored."""
         for item in self._items():
             source = item.name_of
             if source is None:

@@ -173,7 +173,7 @@ def test_derived_files_that_take_too_much_go_oldest_first(folder, stocked, backu
 
 
 def killed_while_storing(derived, pieces):
-    """What a process leaves that is killed while it stores a derived file."""
+    """Leftovers of a process that is killed while it stores a derived file."""
     child = os.fork()
     if child == 0:
 

@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What to play: `seeds` (a number of runs from the first seed on), `sweep` or `points`."""
+    """The runs to play: `seeds` (a number of runs from the first seed on), `sweep` or `points`."""
 
     what: str
     first: int = 0

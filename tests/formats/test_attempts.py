@@ -62,7 +62,7 @@ def twice(rented: Linked, monkeypatch: pytest.MonkeyPatch) -> Backup:
     return backup
 
 
-def test_an_attempt_that_died_before_its_commit_lists_nothing_and_is_replaced(rented: Linked, twice: Backup) -> None:
+def test_an_attempt_that_died_before_its_commit_is_replaced(rented: Linked, twice: Backup) -> None:
     told = client_of(rented.owner).get(rented.backup_url(twice)).json()
     assert (told["status"], told["asset_id"]) == ("creating", None)
     assert rented.work().state == OperationState.SUCCEEDED

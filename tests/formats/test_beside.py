@@ -178,9 +178,7 @@ def test_a_prune_beside_a_download_takes_nothing_of_it(
     assert got == expected
 
 
-def test_a_deleted_backup_is_downloaded_no_further_and_its_bytes_were_right(
-    rented: Linked, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deleted_backup_is_downloaded_no_further(rented: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     backup = rented.backup()
     client, address = client_of(rented.owner), f"/api/v1/assets/{backup.asset_id}/"
     with closing(client.get(address)) as whole:
@@ -203,7 +201,7 @@ def test_a_deleted_backup_is_downloaded_no_further_and_its_bytes_were_right(
     assert not Backup.objects.filter(id=backup.id).exists()
 
 
-def test_a_verification_of_a_backup_that_is_deleted_meanwhile_harms_nothing(rented: Linked) -> None:
+def test_a_verification_of_a_deleted_backup_harms_nothing(rented: Linked) -> None:
     kept, gone = rented.backup(), rented.backup()
     verification = backup_verify(
         user=rented.owner, order_id=gone.order_id, provision_id=gone.provision_id, backup_id=gone.id, depth=Depth.DATA,

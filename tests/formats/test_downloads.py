@@ -75,7 +75,7 @@ SOME = ["empty", "level.dat", "region", "twin.mca"]
 made = pytest.mark.parametrize(
     ("name", "paths"), [("tar.gz", SOME), ("tar.zst", []), ("tar.zst", SOME), ("zip", []), ("zip", SOME)]
 )
-"""What is made on the fly in each format."""
+"""The downloads that are made on the fly in each format."""
 
 
 @made

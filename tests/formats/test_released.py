@@ -100,7 +100,7 @@ def test_every_backup_of_a_released_version_is_as_it_was_made(kept: Linked, tmp_
         assert differences(expected[state], live_read(kept.daemon.world)) == [], backup.name
 
 
-def test_new_backups_and_prunes_continue_a_repository_of_a_released_version(kept: Linked, tmp_path: Path) -> None:
+def test_backups_and_prunes_continue_a_released_repository(kept: Linked, tmp_path: Path) -> None:
     expected = trees(tmp_path / "expected")
     Plan.objects.update(backup_format=BackupFormat.REPOSITORY)
     old = Backup.objects.get(name="repository before")

@@ -190,7 +190,7 @@ def test_a_cancel_acts_within_ten_seconds_while_the_storage_stalls(
 
 @pytest.mark.parametrize("at", [0, 100_000])
 @pytest.mark.parametrize("work", ["restore", "verify"])
-def test_a_cancel_of_a_reading_acts_within_ten_seconds_while_the_storage_stalls(
+def test_a_cancel_acts_within_ten_seconds_while_a_read_stalls(
     linked: Linked, link: FaultProxy, work: str, at: int
 ) -> None:
     backup = linked.backup()

@@ -1,6 +1,6 @@
 """Starts sidecars quickly: a process that has imported the sidecar forks one for each start.
 
-Imports take most of a start, and the tests start thousands. What is forked runs the sidecar's own `main`, as a process
+Imports take most of a start, and the tests start thousands. A fork runs the sidecar's own `main`, as a process
 of its own with its own configuration, environment and user.
 """
 

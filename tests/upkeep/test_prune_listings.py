@@ -113,7 +113,7 @@ def test_a_listing_that_is_not_whole_deletes_nothing_and_staff_see_why(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", [breaks_off, is_empty, lacks_one])
-def test_a_listing_that_is_not_whole_at_any_time_of_a_prune_costs_no_backup(
+def test_a_broken_listing_at_any_time_of_a_prune_costs_no_backup(
     snapshots: Snapshots, due: Backup, spoil: Callable[[Entries], Entries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also between plan and deletion, and once only."""
@@ -136,6 +136,6 @@ def test_a_listing_that_is_not_whole_at_any_time_of_a_prune_costs_no_backup(
         snapshots.write(**{f"e{at}": 5000})
         snapshots.delete(snapshots.snapshot())
         later(monkeypatch, DAY * (at + 1))
-    # What a single listing lacks is there when the plan is made anew.
+    # An object that a single listing lacks is there when the plan is made anew.
     assert ended[-1] == OperationState.SUCCEEDED
     assert (OperationState.FAILED in ended) == (spoil is breaks_off)

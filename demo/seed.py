@@ -108,7 +108,7 @@ def _user(role: str) -> User:
 
 def _login(user: User, known: dict[str, str]) -> Login:
     password = known.get("password") or secrets.token_urlsafe(12)
-    if not user.check_password(password):
+    if not known or not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
     token = known.get("token", "")

@@ -23,18 +23,22 @@ from tests.services.require import ProgramMissing
 TESTS = Path(__file__).parent
 ON_BOTH_DATABASES = ["tests/operations"]
 """Folders of tests about transactions, locks and constraints."""
-ON_POSTGRESQL = ["tests/access", "tests/api", "tests/provisions", "tests/reconcile", "tests/upkeep", "tests/web"]
-"""Folders of other tests on the database of a fleet; browsers, processes and formats have theirs on SQLite."""
-PARTS = [
+ON_POSTGRESQL = [
+    ["tests/access", "tests/provisions", "tests/reconcile", "tests/upkeep", *ON_BOTH_DATABASES],
+    ["tests/api", "tests/web"],
+]
+"""Folders of tests on the database of a fleet, in two parts; browsers, processes and formats have theirs on SQLite."""
+ON_SQLITE = [
     ["tests/processes"],
     ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network"],
-    ["tests/sidecar_daemon"],
-    ["tests/formats"],
-    ["tests/sidecar_archive", "tests/sidecar_game", "tests/sidecar_restore", "tests/storage"],
     ["tests/browser"],
+    ["tests/sidecar_restore"],
     ["tests/repository", "tests/trees"],
+    ["tests/formats"],
+    ["tests/sidecar_daemon"],
+    ["tests/sidecar_archive", "tests/sidecar_game", "tests/storage"],
 ]
-"""The longest first, so that none is left to run alone."""
+"""The parts that take longest come first, so that none is left to run alone."""
 AT_ONCE = 5
 """Fewer would leave much of two cores' time unused, since half of the parts mostly wait for processes."""
 FAST = "not processes and not slow"
@@ -64,23 +68,24 @@ def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None =
     return subprocess.run(command, env=environ, check=False, stdout=output, stderr=output).returncode
 
 
-def postgres_run(*, output: IO[str]) -> int:
-    """Run the database tests on a PostgreSQL server of their own.
+def postgres_run(*folders: str, output: IO[str]) -> int:
+    """Run database tests on a PostgreSQL server of their own.
 
     Without one, which is an error if it is required, those that SQLite would not see run there.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
-            return pytest_run(*ON_BOTH_DATABASES, *ON_POSTGRESQL, database_url=server.url, output=output)
+        with tempfile.TemporaryDirectory() as place, postgres(Path(place)) as server:
+            return pytest_run(*folders, database_url=server.url, output=output)
     except ProgramMissing as missing:
         print(f"not run on PostgreSQL: {missing}", file=output, flush=True)
         required = os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all"
-        return pytest_run(*ON_POSTGRESQL, output=output) or int(required)
+        left = [folder for folder in folders if folder not in ON_BOTH_DATABASES]
+        return pytest_run(*left, output=output) or int(required)
 
 
 def others() -> list[str]:
     """The folders of tests that no part names."""
-    named = {folder for part in (*PARTS, ON_POSTGRESQL) for folder in part}
+    named = {folder for part in (*ON_SQLITE, *ON_POSTGRESQL) for folder in part} - {*ON_BOTH_DATABASES}
     folders = {f"tests/{path.name}" for path in TESTS.iterdir() if any(path.rglob("test_*.py"))}
     return sorted(folders - named)
 
@@ -94,7 +99,10 @@ def check() -> int:
 
 def whole() -> int:
     """Run every part, a few at once, each told whole when it ends; the status is the first one that is not 0."""
-    runs: list[Callable[..., int]] = [postgres_run, *(partial(pytest_run, *part) for part in (*PARTS, others()))]
+    # PostgreSQL's parts and the portals of tests/processes migrate; the other parts make their tables from the models.
+    on_sqlite = [partial(pytest_run, "--no-migrations", *part) for part in (*ON_SQLITE, others())]
+    on_postgresql = [partial(postgres_run, *part) for part in ON_POSTGRESQL]
+    runs: list[Callable[..., int]] = [*on_sqlite[:2], *on_postgresql, *on_sqlite[2:]]
     with ExitStack() as held, ThreadPoolExecutor(AT_ONCE) as pool:
         parts: dict[Future[int], IO[str]] = {}
         for run in runs:

@@ -97,26 +97,33 @@ def link_end(name: bytes, folder: int) -> bytes | None:
     The kernel resolves the link, so a chain or circle of links ends as for every other program.
     """
     try:
-        end = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
+        return _link_end(name, folder)
     except OSError:
         return None
-    try:
-        return path_of(end)
-    finally:
-        os.close(end)
 
 
 def link_leads_out(name: bytes, folder: int, *, root: bytes) -> bool:
     """Whether a symbolic link in an open folder leads out of the folder at the absolute path `root`.
 
     The game may see more of its machine than this process does. So a link whose end is missing here, or closed to this
-    user, leads where the texts of the links say; one that dangles inside the root does not lead out.
+    user, leads where the texts of the links say; one that dangles inside the root does not lead out. A chain of more
+    links than the kernel follows leads nowhere.
     """
     try:
-        end = link_end(name, folder) or os.path.realpath(path_of(folder) + b"/" + name)
-    except RecursionError:  # a chain of more links than any system follows leads nowhere
-        return False
+        end = _link_end(name, folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        end = os.path.realpath(path_of(folder) + b"/" + name)
     return not (end + b"/").startswith(root.rstrip(b"/") + b"/")
+
+
+def _link_end(name: bytes, folder: int) -> bytes:
+    end = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        return path_of(end)
+    finally:
+        os.close(end)
 
 
 def path_of(fd: int) -> bytes:

@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.access.routes import routes
-from tests.access.test_pages import LOGIN, METHODS
+from tests.access.test_pages import LOGIN
+from tests.access.world import METHODS
 from tests.factories import UserFactory
 
 PUBLIC = {

@@ -12,7 +12,8 @@ from tests.world.stocked import Stocked
 FIRST, LAST = -62_135_596_800, 253_402_300_799
 """The first and last second of the calendar, from year 1 to year 9999."""
 ODD_SECONDS = [FIRST, FIRST + 60, FIRST - 1, LAST, LAST - 60, LAST + 1, 1 << 33, -(1 << 33), (1 << 34) - 1, 0]
-ZONES = ["Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin", "America/New_York", "UTC"]
+FARTHEST = ["Pacific/Kiritimati", "Etc/GMT+12"]
+ZONES = [*FARTHEST, "Europe/Berlin", "America/New_York", "UTC"]
 HUGE = ["9" * 18, "9" * 19, "9" * 400, str(1 << 63), "0", "-1", "٣", "1e9"]
 NO_CURSORS = ["0", "x", "\0", "é", "9" * 400, ">%", ">%00", "<%FF%FE", "<../../etc", ">", "..", "%E9", "/"]
 MOMENTS = [
@@ -44,7 +45,7 @@ def test_times_of_every_calendar_are_shown_to_every_reader(db, short_pauses, tmp
                 page = browser.get(f"{order}backups/{newer.id}/files/", {"sort": sort})
                 assert page.status_code == 200
                 assert all(name in page.content.decode() for name in names), (kind, zone, sort)
-            for name in names:
+            for name in names if zone in FARTHEST else ():
                 for path, query in (
                     (f"{order}backups/{newer.id}/files/file/", {"path": name}),
                     (f"{order}files/", {"path": name}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -50,13 +51,15 @@ def member(*rights: OrderRight) -> frozenset[OrderRight]:
     return frozenset({OrderRight.VIEW, *rights})
 
 
+OUTSIDER = Persona("outsider", None)
+OWNER = Persona("owner", ALL_RIGHTS, owner=True)
 PERSONAS = [
     Persona("anonymous", None, anonymous=True),
-    Persona("outsider", None),
+    OUTSIDER,
     Persona("staff without rights", None),
     *(Persona(f"member with {right} only", member(right)) for right in OrderRight),
     Persona("member who may view and create", member(OrderRight.CREATE)),
-    Persona("owner", ALL_RIGHTS, owner=True),
+    OWNER,
     Persona("owner with a read-only token", ALL_RIGHTS, owner=True, scopes=(Scope.VIEW,)),
     Persona("owner of a suspended order", ALL_RIGHTS, owner=True, suspended=True),
     Persona("staff who see all orders", STAFF_RIGHTS, permissions=("view_all_orders",)),
@@ -66,6 +69,21 @@ PERSONAS = [
         permissions=("view_all_orders", "read_customer_data"),
     ),
 ]
+
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+def methods_tried(persona: Persona, known: Collection[str], turn: int) -> list[str]:
+    """The methods to try at a route: those that it knows, and others.
+
+    A stranger and the owner try every other one, which shows what the route has. The rest, whose rights lie between,
+    try one, by turns.
+    """
+    others = [method for method in METHODS if method not in known]
+    if persona not in (OUTSIDER, OWNER):
+        others = [others[(turn + len(persona.name)) % len(others)]]
+    return [*known, *others]
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -64,8 +65,10 @@ def child_fork(work: Callable[[], object], *, log: Path) -> int:
     connections.close_all()
     sys.stdout.flush()
     sys.stderr.flush()
+    gc.freeze()  # a collection in the child would write to the page of every object, and so copy the whole memory
     pid = os.fork()
     if pid:
+        gc.unfreeze()
         return pid
     code = 1
     try:

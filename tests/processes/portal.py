@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import secrets
@@ -10,9 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -138,7 +141,8 @@ def portal(
     port = port_free()
     environ = {**_environ(home, port=port, workers=workers), **settings}
     environ |= {name: url for name, url in {"DATABASE_URL": database_url, "QUEUE_URL": queue_url}.items() if url}
-    seeded = seed_run(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed), "format": backup_format})
+    options = {"megabytes": megabytes, "target": _target(s3, sealed=sealed), "format": backup_format}
+    seeded = seed_run(environ, {**options, "migrated": str(_kept() / "migrated.sqlite3")})
     place = seeded["places"]["customer"]
     sidecar = sidecar_program("sidecar", Path(place["sidecar"]["arguments"][-1]))
     programs = {"sidecar": sidecar, "web": WEB, "worker": WORKER}
@@ -204,6 +208,14 @@ def seed_run(environ: Mapping[str, str], options: object, *, module: str = "test
     assert done.returncode == 0, done.stderr
     seeded: dict[str, Any] = json.loads(done.stdout)
     return seeded
+
+
+@cache
+def _kept() -> Path:
+    """A folder that all portals of this process share."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return folder
 
 
 def _target(s3: S3Server | None, *, sealed: bool) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _ports_free(count: int) -> list[int]:
     found: list[int] = []
     with ExitStack() as held:
         while len(found) < count:
-            port = 10_000 + secrets.randbelow(40_000)
+            port = 10_000 + secrets.randbelow(12_000)
             with suppress(OSError):
                 for number in (port, port + GRPC_OFFSET):
                     listener = held.enter_context(socket.socket())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -72,8 +73,10 @@ def dies_at(wanted: int, *, must_strike: bool = True) -> Callable[[int, str], No
 
 def in_child(work: Callable[[], object]) -> int:
     """Run some work in a child process; returns 0 if it completed, or the negative signal that killed it."""
+    gc.freeze()  # a collection in the child would write to the page of every object, and so copy the whole memory
     child = os.fork()
     if child == 0:
+        gc.disable()
         try:
             work()
         except BaseException:  # noqa: BLE001 - the child must never return into the test runner's code
@@ -81,5 +84,6 @@ def in_child(work: Callable[[], object]) -> int:
             sys.stderr.flush()
             os._exit(1)
         os._exit(0)
+    gc.unfreeze()
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)

@@ -60,6 +60,19 @@ def test_link_leads_out(root: Path, tmp_path: Path, text: str, within: str, *, l
         (tmp_path / "closed").chmod(0o700)
 
 
+def test_chain_of_more_links_than_the_kernel_follows_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    for number in range(60):
+        (tmp_path / "root" / f"{number}").symlink_to(f"{number + 1}")
+    (tmp_path / "root" / "60").symlink_to("/nowhere/at/all")
+    folder = os.open(tmp_path / "root", os.O_RDONLY)
+    try:
+        told = [link_leads_out(b"%d" % number, folder, root=os.fsencode(tmp_path / "root")) for number in range(61)]
+    finally:
+        os.close(folder)
+    assert told == [False] * 21 + [True] * 40
+
+
 def test_root_of_the_machine_is_never_left(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/nowhere/at/all")
     folder = os.open(tmp_path, os.O_RDONLY)

@@ -74,6 +74,7 @@ class FileIO:
                 can_quiesce=self._game.can_quiesce,
                 can_stop=self._game.can_stop,
                 can_make_volumes=self._extractions.volumes.offered,
+                takes_chunks=True,
             )
 
     def compress_files(

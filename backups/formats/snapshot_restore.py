@@ -25,6 +25,7 @@ from vault.services.repositories import repository_errors, repository_get, snaps
 from wire.errors import ErrorCode
 
 RECORDS_A_CHECK = 1000
+STEPS_A_CHECK = 32
 
 
 class OpenSnapshot:
@@ -102,7 +103,7 @@ def snapshot_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProg
         except SidecarFailed as error:
             if not restoring.info.takes_chunks or error.code != ErrorCode.ARCHIVE_DAMAGED:
                 raise
-            # The sidecar found a wrong byte. Now every chunk is checked here: that names it, or finds a good copy of it.
+            # The sidecar found a wrong byte. Every chunk is checked here now: that names it, or finds a good copy.
             restore(_Contents(snapshot, selection, lease).read)
 
 
@@ -122,6 +123,7 @@ class _Contents:
         self._lease = lease
         self._files = SnapshotFiles(snapshot.manifest, selection)
         self._bytes = 0
+        self._steps = 0
 
     def read(self, numbers: Sequence[int]) -> Iterator[memoryview | int]:
         """The pieces of the files with these numbers, one file behind the other."""
@@ -129,7 +131,7 @@ class _Contents:
             self._snapshot.repository,
             self._files.find(numbers),
             chunks=self._snapshot.chunks,
-            checkpoint=self._lease.checkpoint,
+            checkpoint=self._checkpoint,
         )
         for _record, pieces in reading:
             for piece in pieces:
@@ -142,11 +144,17 @@ class _Contents:
             self._snapshot.repository,
             self._files.find(numbers),
             chunks=self._snapshot.chunks,
-            checkpoint=self._lease.checkpoint,
+            checkpoint=self._checkpoint,
         )
         for run in reading:
             self._sent(run if isinstance(run, int) else run.length)
             yield run
+
+    def _checkpoint(self) -> None:
+        """Look at the lease at times: there are many steps, and whoever follows the call looks at it as well."""
+        self._steps += 1
+        if self._steps % STEPS_A_CHECK == 0:
+            self._lease.checkpoint()
 
     def _sent(self, size: int) -> None:
         self._bytes += size

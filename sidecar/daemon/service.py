@@ -150,7 +150,7 @@ class FileIO:
         listing are the contents that the replies ask for.
         """
         first = next(requests, None)
-        header = _NO_TREE_HEADER if first is None or isinstance(first, memoryview) else first.header
+        header = first.header if isinstance(first, wire.RestoreTreeRequest) else _NO_TREE_HEADER
         with self._calls.running("RestoreTree", header.ticket, context) as call:
             yield from self._trees.run(
                 call,

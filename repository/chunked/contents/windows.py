@@ -22,7 +22,6 @@ from trees.source import Kind
 # A window is one task of a thread; no chunk is larger.
 WINDOW_BYTES = 8 << 20
 WINDOW_STEPS = 4096
-_STEPS_A_CHECK = 32
 
 
 class Fetched:
@@ -119,9 +118,8 @@ class Windows:
             checkpoint()
             window = self._coming.take()
             self._fill()
-            for count, step in enumerate(window.steps, 1):
-                if count % _STEPS_A_CHECK == 0:
-                    checkpoint()
+            for step in window.steps:
+                checkpoint()
                 yield step
         if self._failure is not None:
             raise self._failure

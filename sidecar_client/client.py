@@ -111,6 +111,7 @@ class SidecarClient:
             can_quiesce=reply.can_quiesce,
             can_stop=reply.can_stop,
             can_make_volumes=reply.can_make_volumes,
+            takes_chunks=reply.takes_chunks,
         )
 
     def archive_stream(  # noqa: PLR0913 - all by keyword, and none can be derived from another
@@ -256,8 +257,8 @@ class SidecarClient:
 
         Only contents that differ are sent. Whenever the sidecar asks for files, `contents` is called with their numbers
         among the files of the listing, in ascending order; it yields their bytes one file behind the other, a number
-        being that of zeros in a hole. `listing` and `contents` run in a thread of their own. A later call may begin
-        again with lower numbers; a call that is no longer needed is closed.
+        being that of zeros in a hole; or runs in chunks, if the sidecar takes them. `listing` and `contents` run in a
+        thread of their own. A later call may begin again with lower numbers; a call that is no longer needed is closed.
 
         Otherwise as `archive_extract`. Also raises errors of reading listing and contents, and `SidecarFailed` with
         `archive_damaged` when contents differ from the listing's hashes.

@@ -8,19 +8,21 @@ from functools import partial
 from typing import Final
 
 from pipelines.pipe import Closed, Pipe, TimedOut
+from sidecar_client.chunk_runs import ChunkSender
 from sidecar_client.errors import SidecarFailed
 from sidecar_client.extraction import progress_from_wire, result_from_wire, result_required
 from sidecar_client.streams import MESSAGES_WAITING, ReplyStream, replies_of
 from sidecar_client.upload import pieces_of
 from sidecar_client.values import ExtractProgress, ExtractResult
 from sidecar_client.waiting import Patience
+from trees.chunk_run import ChunkRun
 from wire.contract import DATA_BYTES
 from wire.errors import ErrorCode
 from wire.framing import data_pack
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
-Contents = Callable[[Sequence[int]], Iterable[memoryview | int]]
-"""Given the numbers of files, yields their contents."""
+Contents = Callable[[Sequence[int]], Iterable[memoryview | int | ChunkRun]]
+"""Given the numbers of files, yields their contents; runs in chunks only if the sidecar takes them."""
 
 _FILES_WAITING_MAX: Final = 1 << 16
 """The most files that a sidecar may ask for before their contents were sent: it asks for some thousand."""
@@ -109,6 +111,7 @@ class _Sender:
         self._last = -1
         self._asked = 0
         self._done = 0
+        self._chunks = ChunkSender(self.requests.put)
 
     def ask(self, wanted: wire.RestoreTreeReply.Wanted) -> None:
         """Take the sidecar's request for files. Raises `SidecarFailed` for one that no sidecar makes."""
@@ -169,21 +172,28 @@ class _Sender:
         held = bytearray()
         for piece in self._contents(files):
             if number != self._number:
-                return
+                break
             if isinstance(piece, int):
                 self._flush(held)
                 self.requests.put(wire.RestoreTreeRequest(hole=piece).SerializeToString())
-                continue
-            for part in pieces_of([piece]):
-                if len(held) + len(part) > DATA_BYTES:
-                    self._flush(held)
-                if len(part) == DATA_BYTES:
-                    self.requests.put(_data(part))
-                else:
-                    held += part
+            elif isinstance(piece, memoryview):
+                self._hold(held, piece)
+            else:
+                self._chunks.run(piece)
         self._flush(held)
 
+    def _hold(self, held: bytearray, piece: memoryview) -> None:
+        """Send what fills a message, and hold the rest."""
+        for part in pieces_of([piece]):
+            if len(held) + len(part) > DATA_BYTES:
+                self._flush(held)
+            if len(part) == DATA_BYTES:
+                self.requests.put(_data(part))
+            else:
+                held += part
+
     def _flush(self, held: bytearray) -> None:
+        self._chunks.flush()
         if held:
             self.requests.put(_data(held))
             held.clear()

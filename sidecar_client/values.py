@@ -64,6 +64,7 @@ class SidecarInfo:
     can_quiesce: bool = False
     can_stop: bool = False
     can_make_volumes: bool = False
+    takes_chunks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class FileIO:
                 can_quiesce=self._game.can_quiesce,
                 can_stop=self._game.can_stop,
                 can_make_volumes=self._extractions.volumes.offered,
+                takes_chunks=True,
             )
 
     def compress_files(
@@ -149,7 +150,7 @@ class FileIO:
         listing are the contents that the replies ask for.
         """
         first = next(requests, None)
-        header = _NO_TREE_HEADER if first is None or isinstance(first, memoryview) else first.header
+        header = first.header if isinstance(first, wire.RestoreTreeRequest) else _NO_TREE_HEADER
         with self._calls.running("RestoreTree", header.ticket, context) as call:
             yield from self._trees.run(
                 call,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -14,16 +14,25 @@ from sidecar.daemon.replies import extract_reply
 from sidecar.errors import ArchiveDamaged, Cancelled, Refused
 from sidecar.restore.extracting import Extractions
 from sidecar.restore.reading.chosen import Chosen
+from sidecar.restore.reading.listed.chunks import Chunks
 from sidecar.restore.reading.listed.contents import Contents, Part, PassBegins
 from sidecar.restore.tree import tree_restore
 from sidecar.restore.workspace.outcomes import ExtractSummary
 from sidecar.scratch.scratch import Scratch
 from sidecar.volumes import Volume
 from wire.enums import Mode, ServerControl
-from wire.framing import data_unpack
+from wire.framing import data_split, data_unpack
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
-Request = wire.RestoreTreeRequest | memoryview
+
+class ChunkPart(NamedTuple):
+    """The next bytes of a chunk, and the other fields of their message."""
+
+    data: memoryview
+    rest: wire.RestoreTreeRequest
+
+
+Request = wire.RestoreTreeRequest | memoryview | ChunkPart
 """A message; one that is only the contents of files is their bytes."""
 
 
@@ -63,8 +72,11 @@ class TreeRestores:
 
 def request_read(message: bytes) -> Request:
     """A request, past the generated code if it has contents of files."""
-    data = data_unpack(field=wire.RestoreTreeRequest.DATA_FIELD_NUMBER, message=message)
-    return wire.RestoreTreeRequest.FromString(message) if data is None else data
+    if (data := data_unpack(field=wire.RestoreTreeRequest.DATA_FIELD_NUMBER, message=message)) is not None:
+        return data
+    data, rest = data_split(field=wire.RestoreTreeRequest.CHUNK_FIELD_NUMBER, message=message)
+    request = wire.RestoreTreeRequest.FromString(bytes(rest))
+    return ChunkPart(data, request) if data else request
 
 
 def _listing(call: Call, requests: Iterator[Request]) -> Iterator[bytes]:
@@ -72,7 +84,7 @@ def _listing(call: Call, requests: Iterator[Request]) -> Iterator[bytes]:
     size = 0
     for request in requests:
         call.check()
-        if isinstance(request, memoryview):
+        if not isinstance(request, wire.RestoreTreeRequest):
             break
         match request.WhichOneof("part"):
             case "listing":
@@ -87,12 +99,27 @@ def _listing(call: Call, requests: Iterator[Request]) -> Iterator[bytes]:
 
 def _contents(call: Call, requests: Iterator[Request]) -> Iterator[Part]:
     """The parts of the contents. A caller that goes away stops its call first."""
+    chunks = Chunks()
     try:
         for request in requests:
-            yield request if isinstance(request, memoryview) else _part(request)
+            if isinstance(request, memoryview):
+                yield request
+            elif isinstance(request, ChunkPart):
+                yield from _runs(chunks, request.rest.runs)
+                chunks.take(request.data, size=request.rest.chunk_bytes)
+            elif request.HasField("runs"):
+                yield from _runs(chunks, request.runs)
+            else:
+                yield _part(request)
     except grpc.RpcError:
         call.stop(Cancelled("The caller went away."))
         raise Cancelled("The caller went away.") from None
+
+
+def _runs(chunks: Chunks, runs: wire.Runs) -> Iterator[Part]:
+    if not len(runs.chunks) == len(runs.offsets) == len(runs.lengths):
+        raise Refused("The runs of contents are incomplete.")
+    return chunks.pieces(zip(runs.chunks, runs.offsets, runs.lengths, strict=True))
 
 
 def _part(request: wire.RestoreTreeRequest) -> Part:

@@ -10,14 +10,17 @@ from random import Random
 from typing import Any
 
 from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
-from repository.chunked.contents.reading import contents_read
+from repository.chunked.contents.reading import contents_read, runs_read
+from repository.chunked.contents.selection import Entry
 from sidecar_client.client import ExtractResult, SidecarClient
 from tests.repository.restoring.trees import Kept
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_restore.trees import settle, write
+from trees.chunk_run import ChunkRun
 from wire.enums import Mode, ServerControl
 
 Pieces = Iterable[memoryview | int]
+Runs = Iterable[ChunkRun | int]
 
 
 REGION_HEAD = (2 << 8 | 1).to_bytes(4, "big") * 1024
@@ -87,6 +90,19 @@ class KeptTree:
             for piece in pieces:
                 self.sent_bytes += 0 if isinstance(piece, int) else len(piece)
                 yield piece
+
+    def runs(self, numbers: Sequence[int]) -> Iterator[ChunkRun | int]:
+        """As `contents`, in runs of chunks."""
+        self.batches.append(list(numbers))
+
+        def found() -> Iterator[Entry]:
+            for record, parts in self._files.find(numbers):
+                self.sent.append(record.path)
+                yield record, parts
+
+        for run in runs_read(self._repository, found(), chunks=self._chunks):
+            self.sent_bytes += 0 if isinstance(run, int) else run.length
+            yield run
 
 
 def tree_restore(client: SidecarClient, tree: KeptTree, mode: Mode = Mode.REPLACE, **options: Any) -> ExtractResult:

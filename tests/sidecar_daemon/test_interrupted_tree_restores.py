@@ -18,7 +18,7 @@ from sidecar_client.errors import Cancelled, Refused, SidecarClientError, Sideca
 from sidecar_client.status import error_from_status
 from tests.repository.restoring.trees import Kept
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
-from tests.sidecar_daemon.snapshots import REGION, KeptTree, Pieces, fill, tree_restore, trusting_daemon
+from tests.sidecar_daemon.snapshots import REGION, KeptTree, Pieces, Runs, fill, tree_restore, trusting_daemon
 from tests.sidecar_restore.trees import write
 from wire.enums import OutcomeKind, Phase
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
@@ -250,6 +250,42 @@ def test_worker_that_sends_other_contents_is_caught(
     assert eventually(lambda: is_clean(daemon))
 
 
+def in_another_order(runs: Runs) -> Runs:
+    return reversed(list(runs))
+
+
+def of_other_bytes(runs: Runs) -> Runs:
+    for run in runs:
+        yield run if isinstance(run, int) else run._replace(payload=bytes(run.size), chunk=bytes(32))
+
+
+def cut(runs: Runs) -> Runs:
+    for run in runs:
+        yield run if isinstance(run, int) else run._replace(payload=run.payload[: len(run.payload) // 2])
+
+
+def beyond_their_chunks(runs: Runs) -> Runs:
+    for run in runs:
+        yield run if isinstance(run, int) else run._replace(offset=run.size)
+
+
+def twice(runs: Runs) -> Runs:
+    for run in runs:
+        yield run
+        yield run
+
+
+@pytest.mark.parametrize("lie", [in_another_order, of_other_bytes, cut, beyond_their_chunks, twice])
+def test_worker_that_sends_other_runs_is_caught(
+    daemon: Daemon, kept: KeptTree, before: Tree, lie: Callable[[Runs], Runs]
+) -> None:
+    with daemon.client() as client, pytest.raises(SidecarFailed) as failure:
+        tree_restore(client, kept, contents=lambda numbers: lie(kept.runs(numbers)))
+    assert failure.value.code == "archive_damaged"
+    assert eventually(lambda: is_untouched(daemon, before))
+    assert eventually(lambda: is_clean(daemon))
+
+
 def sent(daemon: Daemon, parts: Iterable[dict[str, Any]]) -> SidecarClientError:
     """The error of a call with these requests behind the header."""
     ticket = wire.Ticket(operation=any_operation(), fence=1)
@@ -273,6 +309,11 @@ def test_requests_out_of_order_are_refused(daemon: Daemon, kept: KeptTree, befor
         ([*listing, {"data": b"unasked"}], "archive_damaged"),
         ([*listing, {"contents_of": 7}], "archive_damaged"),
         ([*listing, {"listing": b"more"}], "sidecar_refused"),
+        ([*listing, {"chunk": b"x", "chunk_bytes": 2}], "archive_damaged"),
+        ([*listing, {"chunk": b"x", "chunk_bytes": 1}, {"chunk_bytes": 1}], "sidecar_refused"),
+        ([*listing, {"runs": {"chunks": [1], "offsets": [0], "lengths": [1]}}], "archive_damaged"),
+        ([*listing, {"chunk": b"x", "chunk_bytes": 1}, {"runs": {"chunks": [1], "lengths": [1]}}], "sidecar_refused"),
+        ([{"chunk": b"x", "chunk_bytes": 1}], "archive_damaged"),
     ]
     for parts, code in wrong:
         assert sent(daemon, parts).code == code, parts[-1:]

@@ -39,12 +39,16 @@ def change(world: Path) -> None:
     write(world / "link", b"a file")
 
 
+@pytest.mark.parametrize("in_chunks", [False, True])
 @pytest.mark.parametrize("mode", list(Mode))
-def test_changed_data_comes_back_and_only_what_differs_crosses(daemon: Daemon, kept: KeptTree, mode: Mode) -> None:
+def test_changed_data_comes_back_and_only_what_differs_crosses(
+    daemon: Daemon, kept: KeptTree, mode: Mode, *, in_chunks: bool
+) -> None:
     before = live_read(daemon.world)
     change(daemon.world)
     with daemon.client(any_operation()) as client:
-        result = tree_restore(client, kept, mode)
+        assert client.describe().takes_chunks
+        result = tree_restore(client, kept, mode, contents=kept.runs if in_chunks else kept.contents)
         assert client.extract_outcome().kind is OutcomeKind.COMPLETED
         client.extract_release()
 

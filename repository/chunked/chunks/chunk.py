@@ -136,8 +136,25 @@ class ChunkCipher:
             raise ObjectDamaged("a chunk is not what its id names")
         return plain
 
-    def _payload(self, stored: memoryview, chunk_id: bytes, location: Location) -> bytes | memoryview:
-        """The sealed payload. A compressed one is in a shared buffer, valid until this thread opens the next chunk."""
+    def payload(self, stored: memoryview, *, chunk_id: bytes, location: Location) -> bytes:
+        """The payload as it was sealed: the plain bytes, or fewer bytes that are a Zstandard frame of them.
+
+        The id is not compared: whoever decompresses the payload has to check its hashes. Raises `ObjectDamaged`.
+        """
+        payload = bytes(self._payload(stored, chunk_id, location, shared=False))
+        if location.compression is Compression.NONE:
+            if len(payload) != location.plain_size:
+                raise ObjectDamaged("a chunk has another size")
+        elif len(payload) >= location.plain_size:  # no writer of ours stores it so
+            return self.open(stored, chunk_id=chunk_id, location=location)
+        return payload
+
+    def _payload(
+        self, stored: memoryview, chunk_id: bytes, location: Location, *, shared: bool = True
+    ) -> bytes | memoryview:
+        """The sealed payload. With `shared`, a compressed one is in a buffer, valid until this thread opens the next
+        chunk.
+        """
         if len(stored) != location.stored_size or len(stored) < self.overhead:
             raise ObjectDamaged("a pack ends before a chunk does")
         key = self._key(chunk_id, location.compression)
@@ -145,7 +162,7 @@ class ChunkCipher:
         bound = self._associated(location.type, location.compression, chunk_id, location.plain_size)
         sealed = stored[self._nonce_size :]
         try:
-            if location.compression is Compression.NONE:
+            if not shared or location.compression is Compression.NONE:
                 return cipher.decrypt(inner, sealed, bound)
             payload = _unpacking.room(len(sealed) - TAG_SIZE)
             cipher.decrypt_into(inner, sealed, bound, payload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.contents.blocks import BlockCheck, block_check
@@ -12,7 +13,8 @@ from repository.chunked.contents.windows import Begin, End, Run, Step, Windows
 from repository.chunked.manifest.records import Record
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.repository import Repository
-from repository.errors import ContentDamaged, Damage, ManifestInvalid
+from repository.errors import ContentDamaged, Damage
+from trees.chunk_run import ChunkRun
 
 __all__ = ["Entry", "contents_read"]
 
@@ -44,14 +46,46 @@ def contents_read(
     `StorageError`, and any error of `entries` in its place. Closing the generator ends its threads.
     """
     chunks = chunks or repository.chunks()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="contents")
-    try:
+    with _threads(repository, threads) as pool:
         windows = Windows(chunks, entries, start=start, pool=pool, ahead=threads + 1)
         steps = windows.steps(checkpoint)
         while isinstance(step := next(steps, None), Begin):
             content = _Content(step.record.path, steps)
             yield step.record, content
             content.skip()
+
+
+def runs_read(
+    repository: Repository,
+    entries: Iterable[Entry],
+    *,
+    chunks: ChunkStore,
+    threads: int = 2,
+    checkpoint: Checkpoint = go_on,
+) -> Generator[ChunkRun | int, None, None]:
+    """Yield the contents of the files, one behind the other, as runs in sealed payloads, and as the lengths of holes.
+
+    Chunks are decrypted, which shows every change of what was sealed, but neither decompressed nor compared with their
+    ids: the receiver has to check the hashes of the files. Otherwise as `contents_read`: a damaged file raises
+    `ContentDamaged` with its path, and ends the reading.
+    """
+    path = b""
+    with _threads(repository, threads) as pool:
+        for step in Windows(chunks, entries, pool=pool, ahead=threads + 1, unpack=False).steps(checkpoint):
+            if isinstance(step, Begin):
+                path = step.record.path
+            elif isinstance(step, Run):
+                try:
+                    yield _chunk_run(step)
+                except Damage as error:
+                    raise ContentDamaged(path, str(error)) from error
+
+
+@contextmanager
+def _threads(repository: Repository, count: int) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(count, thread_name_prefix="contents")
+    try:
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
         repository.damage.settle()
@@ -94,6 +128,14 @@ class _Content:
         return step
 
 
+def _chunk_run(run: Run) -> ChunkRun | int:
+    """A run of a whole file's content, or the length of a hole; raises `Damage`."""
+    chunk = run.chunk
+    if chunk is None:
+        return run.length
+    return ChunkRun(chunk.chunk, chunk.size, chunk.taken(stop=run.offset + run.length), run.offset, run.length)
+
+
 def _piece(run: Run) -> Piece:
     """The checked bytes of a run, or the length of a hole; raises `Damage`."""
     check, chunk, offset, length, skipped = run
@@ -101,11 +143,7 @@ def _piece(run: Run) -> Piece:
         if isinstance(check, BlockCheck):
             check.take_hole(length)
         return length - skipped
-    if isinstance(chunk.plain, Damage):
-        raise chunk.plain
-    piece = memoryview(chunk.plain)[offset : offset + length]
-    if len(piece) != length:
-        raise ManifestInvalid("the manifest names bytes beyond the end of a chunk")
+    piece = memoryview(chunk.taken(stop=offset + length))[offset : offset + length]
     if isinstance(check, BlockCheck):
         check.take(piece)
     else:

@@ -15,7 +15,7 @@ from repository.chunked.contents.blocks import BlockCheck
 from repository.chunked.contents.selection import Entry
 from repository.chunked.manifest.records import HOLE, Record, parts_of, placed
 from repository.chunked.packs.fetching import ChunkStore, spans_of
-from repository.errors import ChunkMissing, Damage
+from repository.errors import ChunkMissing, Damage, ManifestInvalid
 from trees.hashes import HASH_SIZE
 from trees.source import Kind
 
@@ -25,13 +25,24 @@ WINDOW_STEPS = 4096
 
 
 class Fetched:
-    """A chunk, in all windows that need it: its plain bytes, or its error once it could not be read."""
+    """A chunk, in all windows that need it: its id, its size, and its bytes as they were fetched, or its error once it
+    could not be read.
+    """
 
-    __slots__ = ("__weakref__", "plain", "size")
+    __slots__ = ("__weakref__", "chunk", "fetched", "size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, chunk: bytes, size: int) -> None:
+        self.chunk = chunk
         self.size = size
-        self.plain: bytes | Damage = b""
+        self.fetched: bytes | Damage = b""
+
+    def taken(self, *, stop: int) -> bytes:
+        """The bytes that were fetched. Raises the chunk's error, and `ManifestInvalid` if it has no `stop` bytes."""
+        if isinstance(self.fetched, Damage):
+            raise self.fetched
+        if stop > self.size:
+            raise ManifestInvalid("the manifest names bytes beyond the end of a chunk")
+        return self.fetched
 
 
 class Begin(NamedTuple):
@@ -76,13 +87,22 @@ class Windows:
     """The steps of files in order. For one thread; the pool's threads read ahead.
 
     At most `ahead` windows are being fetched or wait, besides the one whose steps are being used: each holds up to
-    8 MiB of chunks. A chunk that several of them need is fetched once.
+    8 MiB of chunks. A chunk that several of them need is fetched once. Without `unpack`, its bytes are the payload that
+    was sealed.
     """
 
     def __init__(
-        self, chunks: ChunkStore, entries: Iterable[Entry | None], *, start: int, pool: Executor, ahead: int
+        self,
+        chunks: ChunkStore,
+        entries: Iterable[Entry | None],
+        *,
+        start: int = 0,
+        pool: Executor,
+        ahead: int,
+        unpack: bool = True,
     ) -> None:
         self._chunks = chunks
+        self._unpack = unpack
         self._planned: Iterator[_Planned | Begin | End | None] = _plan(entries, start)
         self._coming: Ordered[_Window] = Ordered(pool, limit=ahead)
         self._known: WeakValueDictionary[bytes, Fetched] = WeakValueDictionary()
@@ -115,7 +135,7 @@ class Windows:
         while not self._ended and not self._paused and not self._coming.is_full:
             window = self._next()
             if window.steps:
-                self._coming.start(partial(window.fetch, self._chunks))
+                self._coming.start(partial(window.fetch, self._chunks, unpack=self._unpack))
 
     def _next(self) -> _Window:
         """Plan the next window, up to a pause or the end of the entries."""
@@ -162,10 +182,10 @@ class Windows:
         try:
             at = self._chunks.find(chunk)
         except ChunkMissing as error:
-            missing = Fetched(0)
-            missing.plain = error
+            missing = Fetched(chunk, 0)
+            missing.fetched = error
             return missing, None
-        return Fetched(at.plain_size), at
+        return Fetched(chunk, at.plain_size), at
 
 
 class _Window:
@@ -195,11 +215,11 @@ class _Window:
         if at is not None:
             self._wanted.append((chunk, at))
 
-    def fetch(self, chunks: ChunkStore) -> _Window:
+    def fetch(self, chunks: ChunkStore, *, unpack: bool) -> _Window:
         """Fetch the chunks; raises `StorageError`."""
         for span in spans_of(self._wanted):
-            for chunk, plain in chunks.read_each(span):
-                self.chunks[chunk].plain = plain
+            for chunk, fetched in chunks.read_each(span, unpack=unpack):
+                self.chunks[chunk].fetched = fetched
         return self
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from repository.chunked.chunks.chunk import ChunkCipher, Location
 from repository.chunked.index.damaged import DamageLedger
@@ -70,6 +71,12 @@ def _stored(objects: Objects, at: Location) -> memoryview:
         return memoryview(b"")
 
 
+class _Take(Protocol):
+    """Takes a chunk out of its stored form."""
+
+    def __call__(self, stored: memoryview, *, chunk_id: bytes, location: Location) -> bytes: ...
+
+
 class ChunkStore:
     """Reads and decrypts the chunks of a repository, in any thread. The damage ledger notes each damaged copy."""
 
@@ -108,25 +115,28 @@ class ChunkStore:
                 raise plain
             yield chunk, plain
 
-    def read_each(self, span: Span) -> Iterator[tuple[bytes, bytes | Damage]]:
-        """As `read_span`, but a chunk without an intact copy yields its error. Raises `StorageError`."""
+    def read_each(self, span: Span, *, unpack: bool = True) -> Iterator[tuple[bytes, bytes | Damage]]:
+        """As `read_span`, but a chunk without an intact copy yields its error. Without `unpack`, the payloads as they
+        were sealed (`ChunkCipher.payload`). Raises `StorageError`.
+        """
+        take = self.cipher.open if unpack else self.cipher.payload
         for (chunk, at), stored in zip(span.chunks, span_stored(self.objects, span), strict=True):
-            plain: bytes | Damage
+            taken: bytes | Damage
             try:
-                plain = self.cipher.open(stored, chunk_id=chunk, location=at)
+                taken = take(stored, chunk_id=chunk, location=at)
             except Damage as error:
                 self._spoil(chunk, at)
-                plain = self._elsewhere(chunk, at, error)
-            yield chunk, plain
+                taken = self._elsewhere(chunk, at, error, take)
+            yield chunk, taken
 
-    def _elsewhere(self, chunk: bytes, tried: Location, error: Damage) -> bytes | Damage:
+    def _elsewhere(self, chunk: bytes, tried: Location, error: Damage, take: _Take) -> bytes | Damage:
         """Read the chunk from another location, including those stored since the index was read."""
         places = dict.fromkeys([*self.index.places(chunk), *self._index_now().places(chunk)])
         for at in places:
             if at == tried:
                 continue
             try:
-                return self.cipher.open(_stored(self.objects, at), chunk_id=chunk, location=at)
+                return take(_stored(self.objects, at), chunk_id=chunk, location=at)
             except Damage:
                 self._spoil(chunk, at)
         if not places:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repository.chunked.contents import windows
-from repository.chunked.contents.reading import Entry, contents_read
+from repository.chunked.contents.reading import Entry, contents_read, runs_read
 from repository.chunked.manifest import records
 from repository.chunked.manifest.records import Record
 from repository.chunked.packs.fetching import ChunkStore
 from repository.errors import ContentDamaged, ManifestInvalid
 from repository.storage import StorageUnavailable
 from tests.repository.restoring.trees import Kept, file, folder, write
+from trees.chunk_run import ChunkRun
 from trees.source import Kind
 
 MIB = 1 << 20
@@ -118,6 +122,48 @@ def test_a_chunk_that_files_share_is_fetched_once(world, monkeypatch: pytest.Mon
     assert len([key for key, *_ in reads if "/packs/" in key]) <= len(fetched) // 2
 
 
+def test_runs_in_sealed_payloads_have_the_bytes_of_every_file(world) -> None:
+    kept, snapshot, source = world
+    found = [entry for entry in entries(kept, snapshot) if entry[0].kind is Kind.FILE]
+    repository = kept.opened()
+
+    def unpacked(run: ChunkRun | int) -> bytes:
+        if isinstance(run, int):
+            return bytes(run)
+        is_packed = len(run.payload) < run.size
+        plain = zstandard.ZstdDecompressor().decompress(run.payload) if is_packed else run.payload
+        assert len(plain) == run.size
+        return plain[run.offset : run.offset + run.length]
+
+    runs = list(runs_read(repository, found, chunks=repository.chunks()))
+
+    assert any(isinstance(run, int) for run in runs)
+    assert any(not isinstance(run, int) and len(run.payload) < run.size for run in runs)
+    assert b"".join(map(unpacked, runs)) == b"".join(
+        (source / os.fsdecode(record.path)).read_bytes() for record, _ in found
+    )
+
+
+def test_damage_below_a_run_names_its_file(world) -> None:
+    kept, snapshot, _ = world
+    found = [entry for entry in entries(kept, snapshot) if entry[0].path in (b"a/large", b"b/07")]
+    repository = kept.opened()
+    chunks = repository.chunks()
+    lost, locate = found[0][1][0].content.ids[:32], chunks.index.find
+    chunks.index = SimpleNamespace(
+        find=lambda chunk: replace(locate(chunk), offset=0) if chunk == lost else locate(chunk),
+        places=lambda _: [],
+        spoil=lambda *_: None,
+    )
+    chunks._index_now = lambda: chunks.index
+
+    reading = runs_read(repository, found, chunks=chunks)
+
+    with pytest.raises(ContentDamaged) as damage:
+        list(reading)
+    assert damage.value.path == b"a/large"
+
+
 def test_windows_in_a_row_share_a_chunk(world, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, snapshot, source = world
     found = [entry for entry in entries(kept, snapshot) if entry[0].path.startswith(b"b/")]
@@ -137,9 +183,9 @@ def test_no_more_is_held_than_the_windows(world, monkeypatch: pytest.MonkeyPatch
     fetched: list[int] = []
     fetch = windows._Window.fetch
 
-    def counting(self: windows._Window, chunks: ChunkStore) -> windows._Window:
+    def counting(self: windows._Window, chunks: ChunkStore, **options) -> windows._Window:
         fetched.append(sum(chunk.size for chunk in self.chunks.values()))
-        return fetch(self, chunks)
+        return fetch(self, chunks, **options)
 
     monkeypatch.setattr(windows._Window, "fetch", counting)
     reading = contents_read(kept.opened(), (entry for entry in entries(kept, snapshot) if entry[0].kind is Kind.FILE))
@@ -299,10 +345,10 @@ def chunks_counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     fetched: list[bytes] = []
     fetch = ChunkStore.read_each
 
-    def counting(self: ChunkStore, span):
+    def counting(self: ChunkStore, span, **options):
         if threading.current_thread().name.startswith("contents"):
             fetched.extend(chunk for chunk, _ in span.chunks)
-        return fetch(self, span)
+        return fetch(self, span, **options)
 
     monkeypatch.setattr(ChunkStore, "read_each", counting)
     return fetched

@@ -95,9 +95,9 @@ def test_only_what_is_behind_the_point_is_read(world: World, monkeypatch: pytest
     fetched: list[int] = []
     fetch = ChunkStore.read_each
 
-    def counting(self: ChunkStore, span):
+    def counting(self: ChunkStore, span, **options):
         fetched.append(span.stop - span.start)
-        return fetch(self, span)
+        return fetch(self, span, **options)
 
     monkeypatch.setattr(ChunkStore, "read_each", counting)
     whole, points = world.archives[ArchiveFormat.TAR_ZST]

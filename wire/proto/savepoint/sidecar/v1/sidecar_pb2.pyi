@@ -60,7 +60,7 @@ class DescribeRequest(_message.Message):
     def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes", "profile", "can_quiesce", "can_stop", "can_make_volumes")
+    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes", "profile", "can_quiesce", "can_stop", "can_make_volumes", "takes_chunks")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SCRATCH_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,7 @@ class DescribeReply(_message.Message):
     CAN_QUIESCE_FIELD_NUMBER: _ClassVar[int]
     CAN_STOP_FIELD_NUMBER: _ClassVar[int]
     CAN_MAKE_VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    TAKES_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     version: str
     data_free_bytes: int
     scratch_free_bytes: int
@@ -75,7 +76,8 @@ class DescribeReply(_message.Message):
     can_quiesce: bool
     can_stop: bool
     can_make_volumes: bool
-    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ..., profile: _Optional[str] = ..., can_quiesce: _Optional[bool] = ..., can_stop: _Optional[bool] = ..., can_make_volumes: _Optional[bool] = ...) -> None: ...
+    takes_chunks: bool
+    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ..., profile: _Optional[str] = ..., can_quiesce: _Optional[bool] = ..., can_stop: _Optional[bool] = ..., can_make_volumes: _Optional[bool] = ..., takes_chunks: _Optional[bool] = ...) -> None: ...
 
 class Warning(_message.Message):
     __slots__ = ("kind", "path")
@@ -499,7 +501,7 @@ class RemoveVolumeReply(_message.Message):
     def __init__(self) -> None: ...
 
 class RestoreTreeRequest(_message.Message):
-    __slots__ = ("header", "listing", "listing_bytes", "contents_of", "data", "hole")
+    __slots__ = ("header", "listing", "listing_bytes", "contents_of", "data", "hole", "chunk", "chunk_bytes", "runs")
     class Header(_message.Message):
         __slots__ = ("ticket", "destination", "mode", "server", "paths", "safety")
         TICKET_FIELD_NUMBER: _ClassVar[int]
@@ -521,13 +523,29 @@ class RestoreTreeRequest(_message.Message):
     CONTENTS_OF_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     HOLE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
     header: RestoreTreeRequest.Header
     listing: bytes
     listing_bytes: int
     contents_of: int
     data: bytes
     hole: int
-    def __init__(self, header: _Optional[_Union[RestoreTreeRequest.Header, _Mapping]] = ..., listing: _Optional[bytes] = ..., listing_bytes: _Optional[int] = ..., contents_of: _Optional[int] = ..., data: _Optional[bytes] = ..., hole: _Optional[int] = ...) -> None: ...
+    chunk: bytes
+    chunk_bytes: int
+    runs: Runs
+    def __init__(self, header: _Optional[_Union[RestoreTreeRequest.Header, _Mapping]] = ..., listing: _Optional[bytes] = ..., listing_bytes: _Optional[int] = ..., contents_of: _Optional[int] = ..., data: _Optional[bytes] = ..., hole: _Optional[int] = ..., chunk: _Optional[bytes] = ..., chunk_bytes: _Optional[int] = ..., runs: _Optional[_Union[Runs, _Mapping]] = ...) -> None: ...
+
+class Runs(_message.Message):
+    __slots__ = ("chunks", "offsets", "lengths")
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    chunks: _containers.RepeatedScalarFieldContainer[int]
+    offsets: _containers.RepeatedScalarFieldContainer[int]
+    lengths: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, chunks: _Optional[_Iterable[int]] = ..., offsets: _Optional[_Iterable[int]] = ..., lengths: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RestoreTreeReply(_message.Message):
     __slots__ = ("progress", "wanted")

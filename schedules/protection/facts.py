@@ -18,7 +18,6 @@ from accounts.preferences import time_zone_find
 from backups import kinds
 from backups.models import Backup
 from backups.selectors import RESTORABLE, WHOLE
-from common.clock import database_now
 from operations.models import LIVE_STATES, Operation, OperationState
 from orders.models import Order
 from schedules.models import RunState, Schedule, ScheduleRun
@@ -72,7 +71,7 @@ class _Gathered:
 
 def orders_protection(orders: Collection[Order], *, now: datetime | None = None) -> dict[UUID, Protection]:
     """The protection of each of these orders, by five queries; plan and owner of each order are loaded already."""
-    now = now or database_now()
+    now = now or timezone.now()
     zones = {order.id: _zone_of(order) for order in orders}
     gathered = {order.id: _Gathered() for order in orders}
     _backups(gathered)
@@ -104,7 +103,7 @@ def _facts(found: _Gathered, order: Order, zone: ZoneInfo) -> Facts:
         good_at=found.backups.get("good_at"),
         unchanged_at=found.unchanged_at,
         collapsed_at=found.backups.get("collapsed_at"),
-        verified_at=found.backups.get("verified_at"),
+        verified_at=found.backups.get("proven_at"),
         tested_at=found.backups.get("tested_at"),
         running=found.running,
         schedules=tuple(found.schedules),
@@ -124,7 +123,7 @@ def _backups(gathered: Mapping[UUID, _Gathered]) -> None:
         .annotate(
             good_at=Max("completed_at", filter=WHOLE),
             collapsed_at=Max("completed_at", filter=Q(collapsed=True)),
-            verified_at=Max("verified_at", filter=verified),
+            proven_at=Max("verified_at", filter=verified),
             tested_at=Max("verified_at", filter=verified & Q(proof__depth="restore")),
         )
     )

@@ -12,6 +12,7 @@ from backups.services.upkeep import SHARES, repository_verify, upkeep_due
 from backups.services.verification import backup_verify
 from operations.models import Operation, OperationState
 from repository.chunked.objects import KEYS
+from schedules.protection.facts import order_protection
 from tests.operations.test_keys import SECOND, keks  # noqa: F401  # a fixture
 from tests.world.clients import client_of
 from tests.world.snapshots import flip

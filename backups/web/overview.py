@@ -27,7 +27,7 @@ from backups.web.panels import Place, Shown, panels_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import CURSOR, page_read
-from operations.selectors import workers_alive
+from operations.selectors import workers_problem
 from orders.models import Order
 from orders.rights import OrderRight
 from provisions.errors import NotAPrimaryDeployment
@@ -137,7 +137,7 @@ def overview_of(request: HttpRequest, *, user: User, order: Order, status: str, 
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         may_read=rules.may_read,
-        workers_away=not workers_alive(),
+        workers_away=workers_problem() is not None,
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
         filters=tuple(

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 
+from django.db.models import TextChoices
+from django.utils.translation import pgettext_lazy
+
 DAYS = 30
 GOOD_FOR = timedelta(days=7)
 """How long a backup of a server without a schedule protects it."""
@@ -17,12 +20,12 @@ SLACK_MAX = timedelta(hours=6)
 """Backups take unequal times: the next good one may be late by a quarter of the time between them, and by no more."""
 
 
-class State(StrEnum):
-    """Whether the server could be brought back."""
+class State(TextChoices):
+    """Whether the server of an order could be brought back."""
 
-    PROTECTED = "protected"
-    AT_RISK = "at_risk"
-    UNPROTECTED = "unprotected"
+    PROTECTED = "protected", pgettext_lazy("state of a server", "Protected")
+    AT_RISK = "at_risk", pgettext_lazy("state of a server", "At risk")
+    UNPROTECTED = "unprotected", pgettext_lazy("state of a server", "Not protected")
 
 
 class Reason(StrEnum):

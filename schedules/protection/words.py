@@ -22,12 +22,12 @@ from schedules.protection.state import Day, DayState, Protection, Reason, State
 DAYS_NAMED = 3
 WEEK = timedelta(days=6)
 
-STATES: Mapping[State, tuple[str | Promise, str, str]] = {
-    State.PROTECTED: (pgettext_lazy("state of a server", "Protected"), "ok", "shield"),
-    State.AT_RISK: (pgettext_lazy("state of a server", "At risk"), "warn", "warning"),
-    State.UNPROTECTED: (pgettext_lazy("state of a server", "Not protected"), "bad", "warning"),
+LOOKS: Mapping[State, tuple[str, str]] = {
+    State.PROTECTED: ("ok", "shield"),
+    State.AT_RISK: ("warn", "warning"),
+    State.UNPROTECTED: ("bad", "warning"),
 }
-"""Words, tone and icon of each state: never colour alone."""
+"""Tone and icon of each state: never colour alone."""
 
 SENTENCES: Mapping[Reason, str | Promise] = {
     Reason.NOT_IN_PLAN: _("Not protected: the plan has no backups."),
@@ -47,11 +47,6 @@ DAY_WORDS: Mapping[DayState, tuple[str | Promise, str, str]] = {
     DayState.QUIET: (pgettext_lazy("backups of a day", "None was due"), "plain", "dot"),
 }
 """Words, tone and icon of each state of a day."""
-
-
-def state_text(state: State) -> str:
-    """The state in a word or two."""
-    return str(STATES[state][0])
 
 
 def sentence(protection: Protection) -> str:

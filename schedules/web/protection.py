@@ -13,7 +13,7 @@ from backups.web.panels import OrdersPanel, Panel, Place, Shown
 from orders.models import Order
 from schedules.protection.facts import order_protection, orders_protection
 from schedules.protection.state import Day, DayState, Protection, State
-from schedules.protection.words import DAY_WORDS, STATES, day_text, sentence, state_text, strip_text
+from schedules.protection.words import DAY_WORDS, LOOKS, day_text, sentence, strip_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +57,17 @@ class ShownProtection:
     @property
     def word(self) -> str:
         """The state alone."""
-        return state_text(self.protection.state)
+        return str(self.protection.state.label)
 
     @property
     def tone(self) -> str:
         """The colour of the state."""
-        return STATES[self.protection.state][1]
+        return LOOKS[self.protection.state][0]
 
     @property
     def icon(self) -> str:
         """The picture of the state."""
-        return STATES[self.protection.state][2]
+        return LOOKS[self.protection.state][1]
 
     @property
     def unprotected(self) -> bool:
@@ -89,7 +89,8 @@ def _of_order(_request: HttpRequest, order: Order) -> Shown:
     return Shown("schedules/protection.html", {"protection": ShownProtection(order_protection(order))})
 
 
-def _of_orders(_request: HttpRequest, orders: Collection[Order]) -> Mapping[UUID, Shown]:
+def protection_rows(_request: HttpRequest, orders: Collection[Order]) -> Mapping[UUID, Shown]:
+    """The protection of many orders, each as a cell of a table."""
     found = orders_protection(orders)
     return {
         order_id: Shown("schedules/protection_row.html", {"protection": ShownProtection(protection)})
@@ -99,5 +100,5 @@ def _of_orders(_request: HttpRequest, orders: Collection[Order]) -> Mapping[UUID
 
 PANELS = [Panel(name="protection", place=Place.STATE, show=_of_order)]
 ORDERS_PANELS = [
-    OrdersPanel(name="protection", title=pgettext_lazy("state of a server", "Protection"), show=_of_orders)
+    OrdersPanel(name="protection", title=pgettext_lazy("state of a server", "Protection"), show=protection_rows)
 ]

@@ -128,7 +128,7 @@ def _backups(gathered: Mapping[UUID, _Gathered]) -> None:
         )
     )
     for row in rows:
-        gathered[row["order"]].backups = row
+        gathered[row["order"]].backups = dict(row)
 
 
 def _operations(gathered: Mapping[UUID, _Gathered], zones: Mapping[UUID, str], *, now: datetime) -> None:

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "operations",
     "vault",
     "backups",
+    "schedules",
     "config.apps.SavepointConfig",
 ]
 

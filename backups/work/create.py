@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import transaction
-
 from accounts.services.audit import audit_record
 from backups.formats.interface import Made, Making, made_record
 from backups.formats.registry import format_of
@@ -12,9 +10,9 @@ from backups.rules import order_allows_backups
 from backups.services.exclusion import exclude_of
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
-from operations.models import Operation, OperationState
-from operations.services.operations import operation_finish
-from operations.work.lease import FenceLost, Lease
+from backups.services.told import create_begins
+from operations.models import Operation
+from operations.work.lease import Lease, operation_succeeds
 from orders.patterns import patterns_of
 from provisions.selectors import provision_sidecar
 
@@ -24,6 +22,7 @@ def create_run(operation: Operation, lease: Lease) -> None:
     # A cancel while the operation waited on the queue goes before any other error.
     lease.checkpoint()
     backup = operation_subject(operation)
+    create_begins(operation, backup)
     order_allows_backups(operation_order(operation))
     sidecar = provision_sidecar(backup.provision)
     with sidecar_open(
@@ -44,9 +43,7 @@ def create_run(operation: Operation, lease: Lease) -> None:
 
 
 def _commit(*, operation: Operation, backup: Backup, made: Made) -> None:
-    with transaction.atomic():
-        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
-            raise FenceLost
+    with operation_succeeds(operation):
         made_record(operation=operation, backup=backup, made=made)
         audit_record(
             actor=operation.requested_by,

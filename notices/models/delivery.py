@@ -47,7 +47,8 @@ class Delivery(models.Model):
 
     events: those that it tells of; none for a heartbeat or a test, whose meaning is `signal`. message_id: the id that
     the receiver sees, the same when it is sent again. attempts: sendings that began. status, answer, seconds: the HTTP
-    status of the last answer, the beginning of its body, and the time of that attempt. error: a code of `notices.errors`. A claim is lost when `claimed_at` is long ago.
+    status of the last answer, the beginning of its body, and the time of that attempt. error: a code of
+    `notices.errors`. A claim is lost when `claimed_at` is long ago.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

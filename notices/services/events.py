@@ -19,7 +19,7 @@ REPEATED = timedelta(hours=1)
 """A state that goes on, such as a storage that does not answer, is told once in this time."""
 
 
-def event_record(  # noqa: PLR0913  # everything that an event can be about
+def event_record(
     *,
     kind: EventKind,
     order: Order | None = None,

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.preferences import time_zone_find
 from backups.services.formats import format_choose
 from common.errors import ValidationError
 from common.names import NAME_LENGTH_MAX
@@ -25,6 +23,7 @@ from provisions.rules import patterns_require
 from schedules.cron import Cron, cron_parse, cron_require
 from schedules.errors import ScheduleOfPlan, SchedulesNotOffered
 from schedules.models import Schedule
+from schedules.occurrences import zone_of
 
 NAME_PARTS = ("date", "time", "server", "schedule")
 _PART = re.compile(r"\{([^{}]*)\}?|\}")
@@ -86,7 +85,7 @@ def settings_check(*, user: User, order: Order, settings: Settings, now: datetim
     shortest = None if _is_staff(user) else timedelta(minutes=order.plan.shortest_interval_minutes)
     checks = {
         "cron": lambda: str(_cron_checked(settings.cron, shortest=shortest, now=now)),
-        "time_zone": lambda: zone_require(settings.time_zone).key,
+        "time_zone": lambda: zone_of(settings.time_zone).key,
         "format": lambda: _format_checked(order, settings.format),
         "exclude": lambda: patterns_validate(settings.exclude) or settings.exclude,
         "retention": lambda: RetentionPolicy.from_json(settings.retention).rules,
@@ -102,17 +101,9 @@ def settings_check(*, user: User, order: Order, settings: Settings, now: datetim
     return Settings(**normal)
 
 
-def zone_require(name: str) -> ZoneInfo:
-    """The time zone of this name. Raises ValidationError, as the error of the field `time_zone`."""
-    zone = time_zone_find(name)
-    if zone is None:
-        raise ValidationError(errors={"time_zone": [_("There is no time zone of this name.")]})
-    return zone
-
-
 def backup_name(schedule: Schedule, *, server: str, at: datetime) -> str:
     """The name of a backup of this schedule, by its pattern and the clock of its zone."""
-    local = at.astimezone(time_zone_find(schedule.time_zone))
+    local = at.astimezone(zone_of(schedule.time_zone))
     parts = {"date": f"{local:%Y-%m-%d}", "time": f"{local:%H:%M}", "server": server, "schedule": schedule.name}
     pattern = schedule.name_pattern or "{schedule} {date} {time}"
     name = _PART.sub(lambda found: parts.get(found[1] or "", found[0]), pattern)

@@ -15,8 +15,7 @@ from provisions.selectors import provision_get
 from schedules.cron import cron_parse
 from schedules.errors import ScheduleNotFound
 from schedules.models import RunState, Schedule, ScheduleRun
-from schedules.occurrences import occurrences_first
-from schedules.rules import zone_require
+from schedules.occurrences import occurrences_first, zone_of
 
 NEXT_RUNS = 5
 
@@ -42,7 +41,7 @@ def schedule_get(*, user: User, order_id: UUID, provision_id: UUID | None, sched
 def next_runs(schedule: Schedule, *, after: datetime) -> list[datetime]:
     """The next five due times, whether the schedule is paused or not; none when its rule cannot be read."""
     try:
-        cron, zone = cron_parse(schedule.cron), zone_require(schedule.time_zone)
+        cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
     except ValidationError:
         return []
     return occurrences_first(cron, zone=zone, after=after, count=NEXT_RUNS)

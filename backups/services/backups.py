@@ -22,6 +22,7 @@ from backups.rules import Rules, refusal
 from backups.selectors import backup_get
 from backups.services.formats import format_choose
 from backups.services.roles import backup_work_start
+from backups.services.told import deletion_told
 from common.idempotency import IdempotencyKey, idempotency_find, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
@@ -192,4 +193,5 @@ def backup_delete(*, user: User, backup: Backup) -> None:
             deleted_at=timezone.now(),
         )
         backup_work_start(order=order, kind=kinds.DELETE, backup=current, requested_by=user)
+        deletion_told(current, order)
         audit_record(actor=user, action="backup.delete", order_id=order.id, object_id=current.id, name=current.name)

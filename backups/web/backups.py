@@ -25,6 +25,7 @@ from backups.services.backups import backup_create, backup_delete, backup_retry,
 from backups.services.downloads import asset_check
 from backups.web.detail import detail_of
 from backups.web.estimates import TEMPLATE, EstimatePart, estimate_part
+from backups.web.files import choice_of
 from backups.web.forms import BackupCreateForm, BackupRenameForm, NoFieldsForm
 from backups.web.order import OrderPageView
 from backups.web.rows import why_not
@@ -237,7 +238,7 @@ class BackupDownloadView(OrderPageView):
         found = order_backup_get(order=order, backup_id=backup)
         Rules(user=self.user, order=order).download_require(found)
         asset = asset_get(user=self.user, asset_id=found.asset_id or found.id)
-        asset_check(asset)
+        asset_check(asset, choice_of(request.GET))
         query = request.GET.urlencode()
         return redirect(f"{reverse('asset', kwargs={'asset': asset.id})}{'?' if query else ''}{query}")
 

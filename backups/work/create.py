@@ -10,7 +10,9 @@ from backups.rules import order_allows_backups
 from backups.services.exclusion import exclude_of
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
+from backups.services.told import create_begins
 from operations.models import Operation
+from operations.services.operations import operation_result
 from operations.work.lease import Lease, operation_succeeds
 from orders.patterns import patterns_of
 from provisions.selectors import provision_sidecar
@@ -21,6 +23,7 @@ def create_run(operation: Operation, lease: Lease) -> None:
     # A cancel while the operation waited on the queue goes before any other error.
     lease.checkpoint()
     backup = operation_subject(operation)
+    create_begins(operation, backup)
     order_allows_backups(operation_order(operation))
     sidecar = provision_sidecar(backup.provision)
     with sidecar_open(
@@ -37,6 +40,9 @@ def create_run(operation: Operation, lease: Lease) -> None:
             operation=operation, backup=backup, client=client, lease=lease, phase="packing", exclude=exclude
         )
         made = format_of(backup).make(making)
+    if made.warnings_total:
+        # Outlives the backup: the days of an order show it after retention has removed the backup.
+        operation_result(operation=operation, warnings=made.warnings_total)
     _commit(operation=operation, backup=backup, made=made)
 
 

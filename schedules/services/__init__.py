@@ -1,1 +1,1 @@
-"""Writes of schedules, one subject a file."""
+"""Writes of schedules."""

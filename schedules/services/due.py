@@ -16,8 +16,7 @@ from provisions.models import Provision, ProvisionKind
 from schedules.cron import cron_parse
 from schedules.errors import RunWaiting, ScheduleBroken
 from schedules.models import RunState, Schedule, ScheduleRun
-from schedules.occurrences import occurrence_last, occurrence_next
-from schedules.rules import zone_require
+from schedules.occurrences import occurrence_last, occurrence_next, zone_of
 from schedules.selectors import open_runs
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
     A schedule whose rule cannot be read is set aside with the reason. It stops no other.
     """
     try:
-        cron, zone = cron_parse(schedule.cron), zone_require(schedule.time_zone)
+        cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
         first = schedule.next_due_at or now
         following = occurrence_next(cron, zone=zone, after=first)
         if following is not None and following <= now:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from backups import kinds
@@ -17,7 +17,6 @@ from backups.services.backups import backup_create
 from common.clock import database_now
 from common.errors import ApplicationError
 from common.locks import row_lock
-from common.queue import task_enqueue
 from common.states import compare_and_set
 from operations.models import LIVE_STATES, Operation, OperationState
 from orders.errors import OrderSuspended, PlanHasNoBackups
@@ -31,7 +30,9 @@ log = logging.getLogger(__name__)
 
 STARTED_A_TICK = 1000
 """How many runs one tick starts; the next one goes on."""
-ROTATE = "schedules.tasks.backups_rotate"
+KEPT = timedelta(days=100)
+"""The time for which a run is kept after its end."""
+EXPIRED_A_RUN = 10_000
 SKIPPING = (OrderSuspended, PlanHasNoBackups)
 """Reasons for which nothing is wrong with a run that makes no backup."""
 
@@ -52,7 +53,7 @@ def schedules_tick(*, now: datetime | None = None) -> int:
     return sum(run_start(run_id, now=moment) for run_id in list(ids[:STARTED_A_TICK]))
 
 
-def _startable(now: datetime) -> Q:
+def _startable(now: datetime) -> QuerySet[ScheduleRun]:
     busy = Operation.objects.filter(state__in=LIVE_STATES, exclusive=True, order__isnull=False).values("order")
     return ScheduleRun.objects.filter(state=RunState.DUE, starts_at__lte=now).exclude(schedule__order__in=busy)
 
@@ -108,3 +109,22 @@ def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
 def _over(run_id: UUID, *, state: RunState, code: str, now: datetime) -> None:
     due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
     compare_and_set(due, state=state, error_code=code, finished_at=now)
+
+
+def run_ended(operation: Operation) -> None:
+    """Write the end of a run, in the transaction that ends its operation."""
+    if operation.kind != kinds.CREATE.name:
+        return
+    running = ScheduleRun.objects.filter(operation_id=operation.id, state=RunState.RUNNING)
+    if operation.state == OperationState.SUCCEEDED:
+        state = RunState.UNCHANGED if operation.result.get("unchanged") else RunState.SUCCEEDED
+    else:
+        state = RunState.FAILED
+    compare_and_set(running, state=state, error_code=operation.error_code, finished_at=operation.finished_at)
+
+
+def runs_expire(*, now: datetime | None = None) -> int:
+    """Delete runs that ended long ago; return how many."""
+    old = ScheduleRun.objects.filter(finished_at__lt=(now or timezone.now()) - KEPT).order_by("finished_at")
+    ids = list(old.values_list("id", flat=True)[:EXPIRED_A_RUN])
+    return ScheduleRun.objects.filter(id__in=ids).delete()[0]

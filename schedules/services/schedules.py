@@ -24,8 +24,8 @@ from provisions.selectors import provision_get
 from schedules.cron import cron_parse
 from schedules.errors import ScheduleLimitReached, ScheduleNotFound
 from schedules.models import Schedule
-from schedules.occurrences import occurrence_next
-from schedules.rules import Settings, change_require, delete_require, settings_check, settings_of, zone_require
+from schedules.occurrences import occurrence_next, zone_of
+from schedules.rules import Settings, change_require, delete_require, settings_check, settings_of
 from schedules.selectors import schedule_get
 
 SCHEDULES_MAX = 50
@@ -127,7 +127,7 @@ def due_next(schedule: Schedule, *, after: datetime) -> datetime | None:
 
     Raises ValidationError when its rule cannot be read.
     """
-    return occurrence_next(cron_parse(schedule.cron), zone=zone_require(schedule.time_zone), after=after)
+    return occurrence_next(cron_parse(schedule.cron), zone=zone_of(schedule.time_zone), after=after)
 
 
 def _seen_until(schedule: Schedule) -> datetime:

@@ -15,6 +15,7 @@ from notices.sending.dispatch import notices_dispatch, notices_due, notices_expi
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
 from schedules.services.protection import protection_refresh
+from schedules.services.runs import runs_expire, runs_wanted, schedules_tick
 from vault.services.derived import derived_trim
 from vault.services.sweep import objects_due, storage_sweep
 
@@ -32,6 +33,8 @@ CHORES = (
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
+    Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted),
+    Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
     Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),

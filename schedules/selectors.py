@@ -11,7 +11,9 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from accounts.models import User
 from common.errors import ValidationError
 from orders.selectors import order_get
-from provisions.selectors import provision_get
+from provisions.errors import NotAPrimaryDeployment
+from provisions.models import Provision
+from provisions.selectors import provision_get, provisions_of
 from schedules.cron import cron_parse
 from schedules.errors import ScheduleNotFound
 from schedules.models import RunState, Schedule, ScheduleRun
@@ -21,7 +23,10 @@ NEXT_RUNS = 5
 
 
 def schedules_of(*, user: User, order_id: UUID, provision_id: UUID | None) -> QuerySet[Schedule]:
-    """The schedules of a server; of an order those of all its servers (None). Raises OrderNotFound, ProvisionNotFound."""
+    """The schedules of a server, or those of an order that back up all its servers (None).
+
+    Raises OrderNotFound, ProvisionNotFound.
+    """
     if provision_id is None:
         order = order_get(user=user, order_id=order_id)
     else:
@@ -60,6 +65,15 @@ def last_runs(schedules: Iterable[Schedule]) -> dict[UUID, ScheduleRun]:
 def runs_of(schedule: Schedule) -> QuerySet[ScheduleRun]:
     """The runs of a schedule that the caller was found to see, the newest first."""
     return schedule.runs.order_by("-due_at", "-id")
+
+
+def servers_of(schedule: Schedule) -> list[Provision]:
+    """The servers that a schedule backs up. Raises NotAPrimaryDeployment when its order has none."""
+    servers = [server for server in provisions_of(schedule.order) if server.is_primary]
+    found = [server for server in servers if schedule.provision_id in (None, server.id)]
+    if not found:
+        raise NotAPrimaryDeployment
+    return found
 
 
 def open_runs(schedule_ids: Collection[UUID]) -> set[tuple[UUID, UUID]]:

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25
 SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
-TICK_SECONDS = 60.0
+TICK_SECONDS = 10.0
+"""The interval at which chores that are due are requested: a schedule starts at most this much late."""
 RING_AFTER_SECONDS = 5.0
 """An operation that stays unclaimed for this long is enqueued again, provided that the queue is empty."""
 FROZEN_AFTER_SECONDS = 15.0

@@ -10,20 +10,27 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.models import User
+from accounts.services.audit import audit_record
 from backups import kinds
 from backups.errors import OperationInProgress
 from backups.models import Backup
 from backups.services.backups import backup_create
 from common.clock import database_now
 from common.errors import ApplicationError
+from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
 from operations.models import LIVE_STATES, Operation, OperationState
 from orders.errors import OrderSuspended, PlanHasNoBackups
 from orders.models import BackupFormat
 from orders.patterns import patterns_of
-from schedules.models import OPEN_STATES, RunState, Schedule, ScheduleRun
+from orders.rights import OrderRight, right_require
+from orders.services.orders import order_lock
+from provisions.models import Provision
+from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.rules import backup_name
+from schedules.selectors import servers_of
 from schedules.services.due import runs_make, schedules_due
 
 log = logging.getLogger(__name__)
@@ -37,8 +44,9 @@ SKIPPING = (OrderSuspended, PlanHasNoBackups)
 """Reasons for which nothing is wrong with a run that makes no backup."""
 
 
-def runs_startable(*, now: datetime) -> bool:
-    """Whether a schedule is due, or a run waits for its start."""
+def runs_wanted() -> bool:
+    """Whether a schedule is due now, or a run could start."""
+    now = database_now()
     return schedules_due(now=now).exists() or _startable(now).exists()
 
 
@@ -104,6 +112,39 @@ def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
         started_at=now,
     )
     return backup
+
+
+def schedule_run(
+    *, user: User, schedule: Schedule, idempotency: IdempotencyKey | None = None, now: datetime | None = None
+) -> list[ScheduleRun]:
+    """Run a schedule now, also a paused one, for a person who waits; return its runs, each with its backup.
+
+    Raises PermissionDenied, and what `backup_create` raises: nothing has begun then.
+    """
+
+    def make() -> list[ScheduleRun]:
+        right_require(user, schedule.order, OrderRight.SCHEDULES)
+        moment = (now or timezone.now()).replace(microsecond=0)
+        with transaction.atomic():
+            order_lock(schedule.order_id)
+            runs = [_now(schedule, server, at=moment) for server in servers_of(schedule)]
+            for run in runs:
+                _begin(run.id, now=moment)
+            idempotency_store(idempotency, object_id=schedule.id)
+            audit_record(actor=user, action="schedule.run", order_id=schedule.order_id, object_id=schedule.id)
+        return runs
+
+    return idempotent(idempotency, find=lambda _schedule_id: [], make=make)
+
+
+def _now(schedule: Schedule, server: Provision, *, at: datetime) -> ScheduleRun:
+    """The run of this moment; one that waits already starts instead."""
+    waiting = schedule.runs.filter(provision=server, state=RunState.DUE).first()
+    if waiting is not None:
+        return waiting
+    last = schedule.runs.filter(provision=server, due_at__gte=at).order_by("-due_at").first()
+    due_at = at if last is None else last.due_at + timedelta(seconds=1)
+    return ScheduleRun.objects.create(schedule=schedule, provision=server, due_at=due_at, starts_at=due_at)
 
 
 def _over(run_id: UUID, *, state: RunState, code: str, now: datetime) -> None:

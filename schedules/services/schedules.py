@@ -62,7 +62,9 @@ def schedule_create(
             if Schedule.objects.filter(order=order, of_plan=False).count() >= SCHEDULES_MAX:
                 raise ScheduleLimitReached(limit=SCHEDULES_MAX)
             checked = settings_check(user=user, order=order, settings=settings, now=moment)
-            schedule = Schedule(order=order, provision=provision, created_by=user, **checked.columns())
+            schedule = Schedule(
+                order=order, provision=provision, created_by=user, created_at=moment, **checked.columns()
+            )
             schedule.next_due_at = None if schedule.paused else due_next(schedule, after=moment)
             schedule.save(force_insert=True)
             idempotency_store(idempotency, object_id=schedule.id)
@@ -111,7 +113,10 @@ def schedule_update(
 
 
 def schedule_delete(*, user: User, schedule: Schedule) -> None:
-    """Delete a schedule; its backups stay. Raises PermissionDenied, OrderSuspended, ScheduleOfPlan, ScheduleNotFound."""
+    """Delete a schedule; its backups stay.
+
+    Raises PermissionDenied, OrderSuspended, ScheduleOfPlan, ScheduleNotFound.
+    """
     delete_require(user=user, order=schedule.order, schedule=schedule)
     with transaction.atomic():
         if row_lock(Schedule.objects.filter(id=schedule.id)) is None:

@@ -75,6 +75,23 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
     f"{PROVISION}backups/{{backup}}/verify/": {"POST": [writing(R.CREATE, S.CREATE)]},
     f"{PROVISION}backups/{{backup}}/undo/": {"POST": [writing(R.RESTORE, S.RESTORE, before=World.restore_ended)]},
+    **{
+        route: methods
+        for owner in ("api/v1/orders/{order}/", PROVISION)
+        for route, methods in {
+            f"{owner}schedules/": {
+                **reading(),
+                "POST": [writing(R.SCHEDULES, S.MANAGE, ok=201, body={"name": "x", "cron": "@daily"})],
+            },
+            f"{owner}schedules/{{schedule}}/": {
+                **reading(),
+                "PATCH": [writing(R.SCHEDULES, S.MANAGE, ok=200, body={"paused": True})],
+                "DELETE": [writing(R.SCHEDULES, S.MANAGE, ok=204)],
+            },
+            f"{owner}schedules/{{schedule}}/run/": {"POST": [writing(R.SCHEDULES, S.MANAGE)]},
+        }.items()
+    },
+    "api/v1/orders/{order}/triggers/update/": {"POST": [writing(R.CREATE, S.CREATE)]},
     "api/v1/operations/{operation}/": reading(),
     "api/v1/operations/{operation}/cancel/": {
         "POST": [

@@ -11,13 +11,18 @@ from backups.services.safety import safety_expire
 from backups.services.upkeep import upkeep_due
 from backups.services.usage import usage_sample
 from common.idempotency import idempotency_expire
+from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from schedules.services.protection import protection_refresh
+from schedules.services.runs import runs_expire, runs_wanted, schedules_tick
 from vault.services.derived import derived_trim
 from vault.services.sweep import objects_due, storage_sweep
 
 HOURLY = timedelta(hours=1)
 OFTEN = timedelta(minutes=5)
+EVERY_TICK = timedelta(seconds=30)
+"""Less than the tick's minute: each tick asks for it anew."""
 
 CHORES = (
     Chore(name="expire idempotency keys", every=HOURLY, run=idempotency_expire),
@@ -28,7 +33,12 @@ CHORES = (
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
+    Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted),
+    Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
+    Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
+    Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),
+    Chore(name="forget old notices", every=HOURLY, run=notices_expire),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),
 )

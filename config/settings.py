@@ -23,6 +23,7 @@ SAVEPOINT_STORAGE_ROOTS = ENVIRONMENT.storage_roots
 SAVEPOINT_URL = ENVIRONMENT.url
 SAVEPOINT_TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 SAVEPOINT_METRICS_TOKEN, SAVEPOINT_METRICS_NETWORKS = ENVIRONMENT.metrics_token, ENVIRONMENT.metrics_networks
+SAVEPOINT_WEBHOOK_ORIGINS, SAVEPOINT_STAFF_CHANNELS = ENVIRONMENT.webhook_origins, ENVIRONMENT.staff_channels
 HTTPS = SAVEPOINT_URL.startswith("https://")
 
 SECRET_KEY = ENVIRONMENT.secret_key
@@ -55,9 +56,11 @@ INSTALLED_APPS = [
     "accounts",
     "orders",
     "provisions",
+    "notices",
     "operations",
     "vault",
     "backups",
+    "schedules",
     "config.apps.SavepointConfig",
 ]
 
@@ -127,6 +130,9 @@ CACHES = {
 
 DAY = 24 * 3600
 SAVEPOINT_WORKERS = ENVIRONMENT.workers
+SAVEPOINT_OPERATIONS_MAX = ENVIRONMENT.operations_max
+SAVEPOINT_OPERATIONS_PER_HOST = ENVIRONMENT.operations_per_host
+SAVEPOINT_OPERATIONS_PER_TARGET = ENVIRONMENT.operations_per_target
 Q_CLUSTER = {
     "name": "savepoint",
     **ENVIRONMENT.queue,

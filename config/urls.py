@@ -9,9 +9,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 import accounts.api.schema  # registers how the OpenAPI description shows who calls
 import accounts.urls
 import backups.urls
+import notices.urls
 import operations.urls
 import orders.urls
 import provisions.urls
+import schedules.urls
 from common.api.views import unknown_address
 from config import health
 from config.metrics import metrics
@@ -26,9 +28,21 @@ admin.site.site_header = admin.site.site_title = "Savepoint"
 
 urlpatterns = [
     *backups.urls.web,
+    *schedules.urls.web,
+    *notices.urls.web,
     path(
         "api/v1/",
-        include([*orders.urls.api, *provisions.urls.api, *operations.urls.api, *backups.urls.api, *_description]),
+        include(
+            [
+                *orders.urls.api,
+                *provisions.urls.api,
+                *notices.urls.api,
+                *operations.urls.api,
+                *backups.urls.api,
+                *schedules.urls.api,
+                *_description,
+            ]
+        ),
     ),
     # Without this an address without its last slash would be redirected, and a POST arrive as a GET.
     re_path(r"^api/", unknown_address, name="api-unknown"),

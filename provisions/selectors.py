@@ -11,15 +11,23 @@ from orders.selectors import order_get
 from provisions.errors import NoSidecar, NotAPrimaryDeployment, ProvisionNotFound
 from provisions.models import Provision, ProvisionKind
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
 
 def provision_get(*, user: User, order_id: UUID, provision_id: UUID) -> Provision:
     """The provision of that order, if the caller may see it. Raises OrderNotFound, ProvisionNotFound."""
     order = order_get(user=user, order_id=order_id)
-    provision = Provision.objects.filter(order=order, id=provision_id).first()
-    if provision is None:
-        raise ProvisionNotFound
+    provision = provision_of(order_id=order_id, provision_id=provision_id)
     # The order with its customer and plan is loaded already: no second query for it.
     provision.order = order
+    return provision
+
+
+def provision_of(*, order_id: UUID, provision_id: UUID) -> Provision:
+    """The provision of that order, for the product itself. Raises ProvisionNotFound."""
+    provision = Provision.objects.filter(order=order_id, id=provision_id).first()
+    if provision is None:
+        raise ProvisionNotFound
     return provision
 
 
@@ -36,6 +44,17 @@ def sidecar_among(provisions: Iterable[Provision], provision: Provision) -> Prov
     if sidecar is None:
         raise NoSidecar
     return sidecar
+
+
+def order_host(order: Order) -> str:
+    """The machine of an order's sidecar, by its address; `localhost` for this one, empty without a sidecar."""
+    address = (
+        Provision.objects.filter(order=order, kind=ProvisionKind.SIDECAR).values_list("address", flat=True).first()
+    )
+    if address is None:
+        return ""
+    host = address.rpartition(":")[0].strip("[]").lower()
+    return "localhost" if address.startswith("unix:") or host in LOOPBACK else host
 
 
 def provisions_of(order: Order) -> list[Provision]:

@@ -44,6 +44,8 @@ def estimate_ask(
         entries=reply.entries,
         bytes=reply.bytes,
         changed_bytes=reply.changed_bytes,
+        changed_entries=reply.changed_entries,
+        now_ns=reply.now_ns,
         patterns=tuple(
             PatternCount(found.pattern, found.entries, found.bytes, found.of_file, found.impossible)
             for found in reply.patterns

@@ -213,13 +213,16 @@ class ExcludedPath:
 class BackupEstimate:
     """The content that a backup would have, and the files that patterns would leave out of it.
 
-    `changed_bytes`: of files that changed since the time that was asked for. `paths`: the first paths that would be
-    left out; `more`: there are others.
+    `changed_bytes`, `changed_entries`: of files, and number of files, folders and links, that changed since the time
+    that was asked for. `now_ns`: the sidecar's clock at the start. `paths`: the first paths that would be left out;
+    `more`: there are others.
     """
 
     entries: int
     bytes: int
     changed_bytes: int
+    changed_entries: int
+    now_ns: int
     patterns: tuple[PatternCount, ...]
     paths: tuple[ExcludedPath, ...]
     more: bool

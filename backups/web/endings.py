@@ -17,6 +17,7 @@ from backups.caution import backup_caution
 from backups.models import Backup
 from backups.rules import Rules, refusal
 from backups.selectors import operations_ended
+from backups.services.changes import UNCHANGED
 from common.errors import error_detail
 from common.names import names_isolated
 from operations.kinds import kind_of
@@ -87,6 +88,8 @@ def _ending(operation: Operation, backup: Backup | None, rules: Rules) -> Ending
     undo = ""
     if kind is kinds.REPROVISION:
         title = _("The reinstallation has ended.")
+    elif operation.result.get(UNCHANGED):
+        title = _("Nothing has changed since the last backup, so none was made.")
     elif backup is None:
         # The backup was deleted since, and its user knows that.
         return None

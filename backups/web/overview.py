@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,21 +19,20 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from backups.models import BackupStatus
 from backups.rules import Rules, refusal
-from backups.selectors import backups_of_order, orders_protection
+from backups.selectors import backups_of_order
 from backups.usage import UsedBytes, usage_history
 from backups.web.endings import WATCH
 from backups.web.hold import Hold, hold_of
+from backups.web.panels import Place, Shown, panels_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import CURSOR, page_read
-from operations.selectors import workers_alive
+from operations.selectors import workers_problem
 from orders.models import Order
 from orders.rights import OrderRight
 from provisions.errors import NotAPrimaryDeployment
 
 PAGE_SIZE = 25
-GOOD_FOR = timedelta(days=7)
-"""A server whose newest good backup is older is shown as at risk."""
 
 FILTERS = {
     "": (gettext_lazy("All"), list(BackupStatus)),
@@ -56,16 +56,6 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """Whether the server could be brought back, in words."""
-
-    tone: str
-    icon: str
-    title: str
-    last_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class PlanUsage:
     """The limits of the plan and their use; `points` draw the stored bytes over time.
 
@@ -85,7 +75,7 @@ class PlanUsage:
 class Overview:
     """The content of the order page. Equal values look the same, apart from relative times."""
 
-    health: Health
+    panels: Mapping[Place, tuple[Shown, ...]]
     usage: PlanUsage
     rows: tuple[BackupRow, ...]
     create_shown: bool
@@ -124,7 +114,7 @@ class Overview:
         return _announced(self.rows[0]) if self.rows else ""
 
 
-def overview_of(*, user: User, order: Order, status: str, cursor: str | None) -> Overview:
+def overview_of(request: HttpRequest, *, user: User, order: Order, status: str, cursor: str | None) -> Overview:
     """The overview of an order that the caller was found to see. Raises ValidationError for a cursor not of ours."""
     status = status if status in FILTERS else ""
     rows = backups_of_order(order).filter(status__in=FILTERS[status][1])
@@ -141,13 +131,13 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
     table = reverse("page-order-backups", kwargs={"order": order.id})
     here = reverse("page-order", kwargs={"order": order.id})
     return Overview(
-        health=_health(order),
+        panels=panels_of(request, order),
         usage=_usage(order, rules.used, history, counted=rules.counted(primary) if primary else 0),
         rows=shown,
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         may_read=rules.may_read,
-        workers_away=not workers_alive(),
+        workers_away=workers_problem() is not None,
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
         filters=tuple(
@@ -176,19 +166,6 @@ def poll_address(address: str, *, version: str, live: tuple[UUID, ...]) -> str:
 def _with_query(path: str, *, status: str = "", cursor: str | None = None) -> str:
     query = {name: value for name, value in (("status", status), (CURSOR, cursor)) if value}
     return f"{path}?{urlencode(query)}" if query else path
-
-
-def _health(order: Order) -> Health:
-    protection = orders_protection([order]).get(order.id)
-    if protection is None:
-        return Health("warn", "warning", _("Not protected yet: there is no backup."), None)
-    if protection.good_at is None:
-        return Health("warn", "warning", _("Not protected: there is no good backup."), None)
-    if protection.collapsed:
-        return Health("warn", "warning", _("At risk: the server had lost most of its files."), protection.good_at)
-    if timezone.now() - protection.good_at > GOOD_FOR:
-        return Health("warn", "warning", _("At risk: the last good backup is old."), protection.good_at)
-    return Health("ok", "shield", _("Protected"), protection.good_at)
 
 
 def _usage(order: Order, used: UsedBytes, history: list[tuple[datetime, int]], *, counted: int) -> PlanUsage:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -23,13 +23,15 @@ from operations.services.chores import chores_request
 from operations.services.operations import TASK, operation_requeue
 from operations.supervision.cluster import Cluster
 from operations.supervision.expired_leases import CancelJudge, LeaseJudge, holds_expire, operation_lost
+from operations.turns import operations_claimable
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
-TICK_SECONDS = 60.0
+TICK_SECONDS = 10.0
+"""The interval at which chores that are due are requested: a schedule starts at most this much late."""
 RING_AFTER_SECONDS = 5.0
 """An operation that stays unclaimed for this long is enqueued again, provided that the queue is empty."""
 FROZEN_AFTER_SECONDS = 15.0
@@ -157,9 +159,8 @@ class Supervision:
 
 
 def _claimable() -> list[Operation]:
-    """The oldest claimable operations, a bounded number."""
-    due = Q(not_before__isnull=True) | Q(not_before__lte=timezone.now())
-    return list(Operation.objects.filter(due, state=OperationState.QUEUED).order_by("created_at")[:RING_BATCH])
+    """The first operations of the queue that may be claimed now, a bounded number."""
+    return list(operations_claimable()[:RING_BATCH])
 
 
 def _ring(operations: list[Operation]) -> None:

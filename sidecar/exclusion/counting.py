@@ -49,6 +49,7 @@ class TreeCount:
 
     kept: Count = field(default_factory=Count)
     changed_bytes: int = 0
+    changed_entries: int = 0
     excluded: list[Count] = field(default_factory=list)
     named: list[ExcludedPath] = field(default_factory=list)
     more: bool = False
@@ -73,7 +74,8 @@ def tree_count(
 ) -> TreeCount:
     """Count everything below an open folder, including what is below a folder that is left out.
 
-    `changed_since_ns`: a time before which a file must have changed last for its bytes not to count as changed.
+    `changed_since_ns`: a time before which an entry must have changed last not to count as changed. A deletion changes
+    its folder.
     `check` is called now and then, and raises to cancel. Raises SourceFailed.
     """
     counting = Counting(places, check, patterns, paths_limit=paths_limit)
@@ -85,6 +87,7 @@ def tree_count(
             found.kept.add(count)
             if entry.status.st_ctime_ns >= changed_since_ns:
                 found.changed_bytes += count.bytes
+                found.changed_entries += 1
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +45,7 @@ class Estimates:
         """The reply to an admitted call. Raises `SidecarError`s, among them `Busy` when too many estimates run."""
         if not self._free.acquire(blocking=False):
             raise Busy("Other estimates are running on this server now: try again in a moment.")
+        now_ns = time.time_ns()
         try:
             with data_folder(request.source, root=self._root) as folder, low_priority():
                 patterns = patterns_read(folder, exclude_of(request.exclude))
@@ -56,7 +58,7 @@ class Estimates:
                         changed_since_ns=request.changed_since_ns,
                         paths_limit=min(request.paths_limit, PATHS_MAX),
                     )
-            return _reply(counted, patterns)
+            return _reply(counted, patterns, now_ns=now_ns)
         finally:
             self._free.release()
 
@@ -76,12 +78,14 @@ def exclude_of(message: wire.Exclude) -> Exclude:
     return Exclude(tuple(message.before), tuple(message.after), message.ignore_file)
 
 
-def _reply(counted: TreeCount, patterns: InForce) -> wire.EstimateBackupReply:
+def _reply(counted: TreeCount, patterns: InForce, *, now_ns: int) -> wire.EstimateBackupReply:
     """The counts of a backup that was not made."""
     message = wire.EstimateBackupReply(
         entries=counted.kept.entries,
         bytes=counted.kept.bytes,
         changed_bytes=counted.changed_bytes,
+        changed_entries=counted.changed_entries,
+        now_ns=now_ns,
         more=counted.more,
     )
     for number, (line, count) in enumerate(zip(patterns.lines, counted.excluded, strict=True), 1):

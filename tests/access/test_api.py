@@ -52,6 +52,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     # The sidecar leads nowhere: everyone with access is told so.
     f"{PROVISION}estimate/": reading(right=R.CREATE, scope=S.CREATE, ok=503, suspended=409),
     "api/v1/orders/{order}/usage/": reading(),
+    "api/v1/orders/{order}/protection/": reading(),
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
     f"{PROVISION}backups/{{backup}}/": {
@@ -72,6 +73,23 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
     f"{PROVISION}backups/{{backup}}/verify/": {"POST": [writing(R.CREATE, S.CREATE)]},
     f"{PROVISION}backups/{{backup}}/undo/": {"POST": [writing(R.RESTORE, S.RESTORE, before=World.restore_ended)]},
+    **{
+        route: methods
+        for owner in ("api/v1/orders/{order}/", PROVISION)
+        for route, methods in {
+            f"{owner}schedules/": {
+                **reading(),
+                "POST": [writing(R.SCHEDULES, S.MANAGE, ok=201, body={"name": "x", "cron": "@daily"})],
+            },
+            f"{owner}schedules/{{schedule}}/": {
+                **reading(),
+                "PATCH": [writing(R.SCHEDULES, S.MANAGE, ok=200, body={"paused": True})],
+                "DELETE": [writing(R.SCHEDULES, S.MANAGE, ok=204)],
+            },
+            f"{owner}schedules/{{schedule}}/run/": {"POST": [writing(R.SCHEDULES, S.MANAGE)]},
+        }.items()
+    },
+    "api/v1/orders/{order}/triggers/update/": {"POST": [writing(R.CREATE, S.CREATE)]},
     "api/v1/operations/{operation}/": reading(),
     "api/v1/operations/{operation}/cancel/": {
         "POST": [
@@ -127,7 +145,8 @@ def _json(body):
 
 def in_another_table(route):
     """The pages of admin and customers: test_admin and test_pages cover each of them."""
-    return route.path == "" or route.path.startswith(("admin/", "orders/", "account/", "accounts/", "^accounts/"))
+    pages = ("admin/", "orders/", "fleet/", "account/", "accounts/", "^accounts/")
+    return route.path == "" or route.path.startswith(pages)
 
 
 def test_every_route_is_in_the_table():

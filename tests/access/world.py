@@ -19,11 +19,13 @@ from operations.models import Operation, OperationState
 from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
 from provisions.models import Provision, ProvisionKind
+from schedules.models import Schedule
 from tests.factories import (
     BackupFactory,
     OperationBackupFactory,
     OperationFactory,
     OrderUserPermissionFactory,
+    ScheduleFactory,
     UserFactory,
 )
 from tests.world.clients import client_of
@@ -94,17 +96,21 @@ class World:
     server: Provision
     backup: Backup
     operation: Operation
+    of_server: Schedule
+    of_order: Schedule
     user: User | None
     client: APIClient
 
     def path(self, template: str) -> str:
-        """The address of these objects."""
+        """The address of these objects; a schedule is the server's below its address, and else the order's."""
+        schedule = self.of_server if "{provision}" in template else self.of_order
         return "/" + template.format(
             order=self.order.id,
             provision=self.server.id,
             backup=self.backup.id,
             operation=self.operation.id,
             asset=self.backup.asset_id,
+            schedule=schedule.id,
         )
 
     def create_begins(self) -> None:
@@ -134,9 +140,13 @@ def world_of(persona: Persona, root: Path) -> World:
         rental.suspend()
     backup = rental.stored()
     operation = OperationFactory(order=rental.order, subject=backup)
+    schedules = {
+        "of_server": ScheduleFactory(order=rental.order, provision=rental.server),
+        "of_order": ScheduleFactory(order=rental.order),
+    }
     user = None if persona.anonymous else _user(persona, rental.order)
     client = client_of(user, scopes=persona.scopes)
-    return World(rental.order, rental.server, backup=backup, operation=operation, user=user, client=client)
+    return World(rental.order, rental.server, backup=backup, operation=operation, user=user, client=client, **schedules)
 
 
 def _user(persona: Persona, order: Order) -> User:

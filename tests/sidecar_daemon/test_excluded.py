@@ -102,6 +102,8 @@ def test_an_estimate_counts_for_each_pattern_and_writes_nothing(daemon: Daemon) 
         entries=3,
         bytes=10 + (daemon.world / ".savepointignore").stat().st_size,
         changed_bytes=told.bytes,
+        changed_entries=3,
+        now_ns=told.now_ns,
         patterns=(
             PatternCount(b"*.log", 1, 20),
             PatternCount(b"[", 0, 0, of_file=True, impossible=True),

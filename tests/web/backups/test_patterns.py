@@ -18,6 +18,8 @@ TOLD = BackupEstimate(
     entries=40,
     bytes=3 << 20,
     changed_bytes=1 << 20,
+    changed_entries=4,
+    now_ns=1,
     patterns=(
         PatternCount(b"*.log", 2, 2048),
         PatternCount(b"[", 0, 0, of_file=True, impossible=True),

@@ -375,7 +375,7 @@ class EstimateBackupRequest(_message.Message):
     def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., exclude: _Optional[_Union[Exclude, _Mapping]] = ..., changed_since_ns: _Optional[int] = ..., paths_limit: _Optional[int] = ...) -> None: ...
 
 class EstimateBackupReply(_message.Message):
-    __slots__ = ("entries", "bytes", "changed_bytes", "patterns", "paths", "more")
+    __slots__ = ("entries", "bytes", "changed_bytes", "patterns", "paths", "more", "changed_entries", "now_ns")
     class Pattern(_message.Message):
         __slots__ = ("pattern", "entries", "bytes", "impossible", "of_file")
         PATTERN_FIELD_NUMBER: _ClassVar[int]
@@ -408,13 +408,17 @@ class EstimateBackupReply(_message.Message):
     PATTERNS_FIELD_NUMBER: _ClassVar[int]
     PATHS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NOW_NS_FIELD_NUMBER: _ClassVar[int]
     entries: int
     bytes: int
     changed_bytes: int
     patterns: _containers.RepeatedCompositeFieldContainer[EstimateBackupReply.Pattern]
     paths: _containers.RepeatedCompositeFieldContainer[EstimateBackupReply.Path]
     more: bool
-    def __init__(self, entries: _Optional[int] = ..., bytes: _Optional[int] = ..., changed_bytes: _Optional[int] = ..., patterns: _Optional[_Iterable[_Union[EstimateBackupReply.Pattern, _Mapping]]] = ..., paths: _Optional[_Iterable[_Union[EstimateBackupReply.Path, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    changed_entries: int
+    now_ns: int
+    def __init__(self, entries: _Optional[int] = ..., bytes: _Optional[int] = ..., changed_bytes: _Optional[int] = ..., patterns: _Optional[_Iterable[_Union[EstimateBackupReply.Pattern, _Mapping]]] = ..., paths: _Optional[_Iterable[_Union[EstimateBackupReply.Path, _Mapping]]] = ..., more: _Optional[bool] = ..., changed_entries: _Optional[int] = ..., now_ns: _Optional[int] = ...) -> None: ...
 
 class RequestCertificateRequest(_message.Message):
     __slots__ = ("ticket",)

@@ -1,0 +1,132 @@
+"""Schedules of a server, and of all servers of an order: list, create, show, change, delete, run."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import caller_of
+from accounts.scopes import Scope
+from backups.api.answers import RULES
+from backups.errors import LimitReached, QuotaExceeded
+from common.api.fields import NoFields
+from common.api.idempotency import idempotency_key
+from common.api.pagination import NewestFirst
+from common.api.schema import CURSOR_PARAMETER, IDEMPOTENCY_PARAMETER, page_of, problems
+from common.api.views import ApiView, body_read
+from common.errors import IdempotencyKeyReused, ValidationError
+from orders.errors import OrderNotFound, OrderSuspended, PlanHasNoBackups
+from provisions.errors import NotAPrimaryDeployment, PatternsForbidden, ProvisionNotFound
+from schedules.api.serializers import (
+    ScheduleCreateFields,
+    ScheduleSerializer,
+    ScheduleUpdateFields,
+    schedule_shown,
+    schedules_shown,
+)
+from schedules.errors import ScheduleLimitReached, ScheduleNotFound, ScheduleOfPlan, SchedulesNotOffered
+from schedules.models import Schedule
+from schedules.rules import Settings
+from schedules.selectors import schedule_get, schedules_of
+from schedules.services.runs import schedule_run
+from schedules.services.schedules import schedule_create, schedule_delete, schedule_update
+
+SchedulePage = page_of(ScheduleSerializer, name="SchedulePage")
+OWNER = (OrderNotFound, ProvisionNotFound)
+NOT_FOUND = (*OWNER, ScheduleNotFound)
+CHANGE = (OrderSuspended, PlanHasNoBackups, SchedulesNotOffered, PatternsForbidden)
+
+
+class ScheduleListView(ApiView):
+    """The schedules of one server, or those of an order that back up all its servers."""
+
+    scopes = {"GET": frozenset({Scope.VIEW}), "POST": frozenset({Scope.MANAGE})}
+
+    @extend_schema(parameters=[CURSOR_PARAMETER], responses={200: SchedulePage, **problems(ValidationError, *OWNER)})
+    def get(self, request: Request, order: UUID, provision: UUID | None = None) -> Response:
+        """List the schedules, newest first."""
+        pages = NewestFirst()
+        schedules = schedules_of(user=caller_of(request), order_id=order, provision_id=provision)
+        page = pages.paginate_queryset(schedules, request, self)
+        return pages.get_paginated_response(schedules_shown(page))
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=ScheduleCreateFields,
+        responses={
+            201: ScheduleSerializer,
+            **problems(
+                ValidationError, *OWNER, *CHANGE, NotAPrimaryDeployment, ScheduleLimitReached, IdempotencyKeyReused
+            ),
+        },
+    )
+    def post(self, request: Request, order: UUID, provision: UUID | None = None) -> Response:
+        """Make a schedule. It runs for the first time at its next time."""
+        user = caller_of(request)
+        schedule = schedule_create(
+            user=user,
+            order_id=order,
+            provision_id=provision,
+            settings=Settings(**body_read(request, ScheduleCreateFields)),
+            idempotency=idempotency_key(request, user_id=user.id),
+        )
+        return Response(schedule_shown(schedule), status=status.HTTP_201_CREATED)
+
+
+class ScheduleView(ApiView):
+    """One schedule."""
+
+    scopes = {
+        "GET": frozenset({Scope.VIEW}),
+        "PATCH": frozenset({Scope.MANAGE}),
+        "DELETE": frozenset({Scope.MANAGE}),
+    }
+
+    @extend_schema(responses={200: ScheduleSerializer, **problems(*NOT_FOUND)})
+    def get(self, request: Request, order: UUID, schedule: UUID, provision: UUID | None = None) -> Response:
+        """Show one schedule."""
+        return Response(schedule_shown(_schedule(request, order, provision, schedule)))
+
+    @extend_schema(
+        request=ScheduleUpdateFields,
+        responses={200: ScheduleSerializer, **problems(ValidationError, *NOT_FOUND, *CHANGE, ScheduleOfPlan)},
+    )
+    def patch(self, request: Request, order: UUID, schedule: UUID, provision: UUID | None = None) -> Response:
+        """Change a schedule, pause it, or let it go on: it then runs once for all that it missed."""
+        changes: dict[str, Any] = body_read(request, ScheduleUpdateFields)
+        found = _schedule(request, order, provision, schedule)
+        return Response(schedule_shown(schedule_update(user=caller_of(request), schedule=found, changes=changes)))
+
+    @extend_schema(responses={204: None, **problems(*NOT_FOUND, OrderSuspended, ScheduleOfPlan)})
+    def delete(self, request: Request, order: UUID, schedule: UUID, provision: UUID | None = None) -> Response:
+        """Delete a schedule. Its backups stay."""
+        schedule_delete(user=caller_of(request), schedule=_schedule(request, order, provision, schedule))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ScheduleRunView(ApiView):
+    """A run of a schedule that is not its time."""
+
+    scopes = {"POST": frozenset({Scope.MANAGE})}
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=None,
+        responses={202: ScheduleSerializer, **problems(*NOT_FOUND, *RULES, LimitReached, QuotaExceeded)},
+    )
+    def post(self, request: Request, order: UUID, schedule: UUID, provision: UUID | None = None) -> Response:
+        """Run a schedule now. Its `last_run` names the backup."""
+        user = caller_of(request)
+        body_read(request, NoFields)
+        found = _schedule(request, order, provision, schedule)
+        schedule_run(user=user, schedule=found, idempotency=idempotency_key(request, user_id=user.id))
+        return Response(schedule_shown(found), status=status.HTTP_202_ACCEPTED)
+
+
+def _schedule(request: Request, order: UUID, provision: UUID | None, schedule: UUID) -> Schedule:
+    return schedule_get(user=caller_of(request), order_id=order, provision_id=provision, schedule_id=schedule)

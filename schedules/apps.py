@@ -1,0 +1,22 @@
+"""The app's entry in Django's registry."""
+
+from django.apps import AppConfig
+
+
+class SchedulesConfig(AppConfig):
+    """Schedules, their runs, retention."""
+
+    name = "schedules"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Hear of ended operations, and add protection to the pages of orders."""
+        # Models exist only now.
+        from backups.web.panels import orders_panels_register, panels_register
+        from operations.services.endings import endings_register
+        from schedules.services.runs import run_ended
+        from schedules.web.protection import ORDERS_PANELS, PANELS
+
+        panels_register(PANELS)
+        orders_panels_register(ORDERS_PANELS)
+        endings_register(run_ended)

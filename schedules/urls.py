@@ -1,0 +1,29 @@
+"""Addresses of schedules and of protection."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+import common.api.paths  # noqa: F401  # registers <id:…>
+from schedules.api.protection import OrderProtectionView
+from schedules.api.schedules import ScheduleListView, ScheduleRunView, ScheduleView
+from schedules.api.triggers import UpdateTriggerView
+from schedules.web.fleet import FleetView
+
+_ORDER = "orders/<id:order>/schedules/"
+_SERVER = "orders/<id:order>/provisions/<id:provision>/schedules/"
+
+web = [
+    path("fleet/", FleetView.as_view(), name="page-fleet"),
+]
+
+api = [
+    path("orders/<id:order>/protection/", OrderProtectionView.as_view(), name="order-protection"),
+    path("orders/<id:order>/triggers/update/", UpdateTriggerView.as_view(), name="trigger-update"),
+    path(_ORDER, ScheduleListView.as_view(), name="order-schedules"),
+    path(f"{_ORDER}<id:schedule>/", ScheduleView.as_view(), name="order-schedule"),
+    path(f"{_ORDER}<id:schedule>/run/", ScheduleRunView.as_view(), name="order-schedule-run"),
+    path(_SERVER, ScheduleListView.as_view(), name="schedules"),
+    path(f"{_SERVER}<id:schedule>/", ScheduleView.as_view(), name="schedule"),
+    path(f"{_SERVER}<id:schedule>/run/", ScheduleRunView.as_view(), name="schedule-run"),
+]

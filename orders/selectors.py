@@ -54,7 +54,11 @@ def reduction_pending(order: Order) -> PlanReduction | None:
 
 def order_promise(order: Order) -> PlanPromise:
     """The promise that holds for an order now: that of its plan, or the earlier one until a reduction takes effect."""
-    pending = reduction_pending(order)
+    return promise_until(order, reduction_pending(order))
+
+
+def promise_until(order: Order, pending: PlanReduction | None) -> PlanPromise:
+    """As `order_promise`, where the pending reduction was read already."""
     return promise_of(order.plan) if pending is None else reduction_promise(pending)
 
 

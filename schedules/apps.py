@@ -8,3 +8,11 @@ class SchedulesConfig(AppConfig):
 
     name = "schedules"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Hear of operations that end."""
+        # Models exist only now.
+        from operations.services.endings import endings_register
+        from schedules.services import rotation
+
+        endings_register(rotation.backup_ended)

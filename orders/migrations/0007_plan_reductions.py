@@ -7,30 +7,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0006_plan_promises'),
+        ("orders", "0006_plan_promises"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PlanReduction',
+            name="PlanReduction",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('backup_limit', models.PositiveIntegerField(verbose_name='backup limit before')),
-                ('retention', models.JSONField(default=dict, verbose_name='retention before')),
-                ('takes_effect_at', models.DateTimeField(verbose_name='takes effect')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('ended_at', models.DateTimeField(null=True, verbose_name='ended')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reductions', to='orders.order', verbose_name='order')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='changed by')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("backup_limit", models.PositiveIntegerField(verbose_name="backup limit before")),
+                ("retention", models.JSONField(default=dict, verbose_name="retention before")),
+                ("takes_effect_at", models.DateTimeField(verbose_name="takes effect")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("ended_at", models.DateTimeField(null=True, verbose_name="ended")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reductions",
+                        to="orders.order",
+                        verbose_name="order",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="changed by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'reduction of a plan',
-                'verbose_name_plural': 'reductions of plans',
-                'indexes': [models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['takes_effect_at'], name='plan_reduction_due')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('order',), name='plan_reduction_one_pending')],
+                "verbose_name": "reduction of a plan",
+                "verbose_name_plural": "reductions of plans",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=["takes_effect_at"],
+                        name="plan_reduction_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("order",),
+                        name="plan_reduction_one_pending",
+                    )
+                ],
             },
         ),
     ]

@@ -15,6 +15,7 @@ from notices.sending.dispatch import notices_dispatch, notices_due, notices_expi
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
 from schedules.services.protection import protection_refresh
+from schedules.services.rotation import rotations_apply, rotations_wanted
 from schedules.services.runs import runs_expire, runs_wanted, schedules_tick
 from vault.services.derived import derived_trim
 from vault.services.sweep import objects_due, storage_sweep
@@ -28,6 +29,7 @@ CHORES = (
     Chore(name="expire idempotency keys", every=HOURLY, run=idempotency_expire),
     Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
     Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
+    Chore(name="rotate backups", every=OFTEN, run=rotations_apply, wanted=rotations_wanted),
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
     Chore(name="trim derived files", every=HOURLY, run=derived_trim),
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),

@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.errors import RightsExceeded
 from accounts.models import User
 from common.admin import FleetAdmin, ReadOnlyAdmin, ServiceDeletes
-from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan
+from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan, PlanReduction
 from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, member_withdraw, order_create, order_delete, order_suspend
+from orders.services.plans import order_update, plan_save
 
 DEFAULTED = (
     "backup_format",
@@ -57,6 +58,22 @@ class PlanAdmin(FleetAdmin):
     search_fields = ["name"]
     ordering = ["name"]
 
+    def save_model(self, request: HttpRequest, obj: Plan, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
+        """Store the plan; what its orders were promised before is kept for the time of the grace."""
+        actor: Any = request.user
+        plan_save(plan=obj, actor=actor)
+
+
+@admin.register(PlanReduction)
+class PlanReductionAdmin(ReadOnlyAdmin):
+    """Orders whose plan keeps less than it did, and the date from which it counts."""
+
+    list_display = ["order", "backup_limit", "takes_effect_at", "ended_at", "requested_by"]
+    list_select_related = ["order", "requested_by"]
+    list_filter = ["takes_effect_at"]
+    search_fields = ["order__name", "=order__id"]
+    ordering = ["-created_at"]
+
 
 @admin.register(Order)
 class OrderAdmin(ServiceDeletes):
@@ -76,12 +93,12 @@ class OrderAdmin(ServiceDeletes):
 
     def save_model(self, request: HttpRequest, obj: Order, form: forms.Form, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Create the order, or change it; a suspension is recorded in the audit trail."""
+        actor: Any = request.user
         if change:
-            obj.save(update_fields=["plan", "name"])
+            order_update(order=obj, plan=obj.plan, name=obj.name, actor=actor)
         else:
             obj.pk = order_create(customer=obj.customer, plan=obj.plan, name=obj.name).pk
         if "suspended_at" in form.changed_data:
-            actor: Any = request.user
             order_suspend(order=obj, since=obj.suspended_at, actor=actor)
 
     def delete_by_service(self, request: HttpRequest, obj: Order) -> None:

@@ -49,6 +49,18 @@ class RetentionPolicy:
         """The rules that keep something, in their fixed order: the JSON form of the policy."""
         return {name: kept for name, kept in asdict(self).items() if kept}
 
+    def keeps_less_than(self, other: RetentionPolicy) -> bool:
+        """Whether this policy may remove a backup that the other one keeps."""
+        if not self.rules:
+            return False
+        return not other.rules or any(self.rules.get(name, 0) < kept for name, kept in other.rules.items())
+
+    def joined(self, other: RetentionPolicy) -> RetentionPolicy:
+        """The policy that keeps all that either of two keeps."""
+        if not self.rules or not other.rules:
+            return RetentionPolicy()
+        return RetentionPolicy(**{name: max(getattr(self, name), getattr(other, name)) for name in RULES})
+
 
 RULES = tuple(RetentionPolicy.__dataclass_fields__)
 """The names of the rules, in their fixed order."""

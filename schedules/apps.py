@@ -14,9 +14,11 @@ class SchedulesConfig(AppConfig):
         # Models exist only now.
         from backups.web.panels import orders_panels_register, panels_register
         from operations.services.endings import endings_register
+        from schedules.services import rotation
         from schedules.services.runs import run_ended
         from schedules.web.protection import ORDERS_PANELS, PANELS
 
         panels_register(PANELS)
         orders_panels_register(ORDERS_PANELS)
         endings_register(run_ended)
+        endings_register(rotation.backup_ended)

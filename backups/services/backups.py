@@ -188,10 +188,20 @@ def backup_delete(*, user: User, backup: Backup) -> None:
         if current is None:
             raise BackupNotFound
         Rules(user=user, order=order).delete_require(current)
-        compare_and_set(
-            Backup.objects.filter(id=current.id, status=current.status, deleted_at__isnull=True),
-            deleted_at=timezone.now(),
-        )
-        backup_work_start(order=order, kind=kinds.DELETE, backup=current, requested_by=user)
-        deletion_told(current, order)
-        audit_record(actor=user, action="backup.delete", order_id=order.id, object_id=current.id, name=current.name)
+        if backup_remove(order=order, backup=current, actor=user, action="backup.delete"):
+            deletion_told(current, order)
+
+
+def backup_remove(*, order: Order, backup: Backup, actor: User | None, action: str, **audited: str) -> bool:
+    """Take a backup off every list and start its deletion; `action` and `audited` go to the audit trail.
+
+    Return False when it is locked, busy or deleted meanwhile. Call it under the lock of the order. `actor`: None for
+    the product itself.
+    """
+    may_go = [BackupStatus.READY, BackupStatus.FAILED]
+    rows = Backup.objects.filter(id=backup.id, locked=False, status__in=may_go, deleted_at__isnull=True)
+    if not compare_and_set(rows, deleted_at=timezone.now()):
+        return False
+    backup_work_start(order=order, kind=kinds.DELETE, backup=backup, requested_by=actor)
+    audit_record(actor=actor, action=action, order_id=order.id, object_id=backup.id, name=backup.name, **audited)
+    return True

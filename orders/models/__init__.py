@@ -2,6 +2,7 @@
 
 from orders.models.order import Order, OrderGroupPermission, OrderUserPermission
 from orders.models.plan import BackupFormat, BackupSource, ByteMeasure, Plan
+from orders.models.reduction import PlanReduction
 
 __all__ = [
     "BackupFormat",
@@ -11,4 +12,5 @@ __all__ = [
     "OrderGroupPermission",
     "OrderUserPermission",
     "Plan",
+    "PlanReduction",
 ]

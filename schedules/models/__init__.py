@@ -1,7 +1,8 @@
-"""Schedules and their runs; the protection of orders."""
+"""Schedules, their runs, and rotations of backups; the protection of orders."""
 
 from schedules.models.protection import OrderProtection
+from schedules.models.rotation import Rotation
 from schedules.models.run import OPEN_STATES, RunState, ScheduleRun
 from schedules.models.schedule import Schedule
 
-__all__ = ["OPEN_STATES", "OrderProtection", "RunState", "Schedule", "ScheduleRun"]
+__all__ = ["OPEN_STATES", "OrderProtection", "Rotation", "RunState", "Schedule", "ScheduleRun"]

@@ -1,0 +1,133 @@
+"""Rotation: old backups go once the new one is ready and was read back."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from backups import kinds
+from backups.models import Backup, Depth, OperationRole
+from backups.services.backups import backup_remove
+from backups.services.roles import backup_work_start
+from common.locks import row_lock
+from operations.models import LIVE_STATES, Operation, OperationState
+from orders.errors import OrderNotFound
+from orders.models import BackupFormat, Order
+from orders.selectors import order_promise
+from orders.services.orders import order_lock
+from orders.services.plans import reduction_end, reductions_due
+from provisions.models import Provision
+from schedules.models import Rotation, Schedule
+from schedules.standing import Row, provision_decide, provision_rows
+
+log = logging.getLogger(__name__)
+
+ROTATED_A_RUN = 500
+"""So many servers are looked at by one run of the chore."""
+READ_AGAIN = timedelta(hours=1)
+"""An archive that could not be read back is tried again after this time."""
+
+
+def backup_ended(operation: Operation) -> None:
+    """Note that backups of a server may go, in the transaction that ends the create of a schedule's backup well."""
+    if operation.kind != kinds.CREATE.name or operation.state != OperationState.SUCCEEDED:
+        return
+    made = Backup.objects.filter(
+        roles__operation=operation, roles__role=OperationRole.SUBJECT, schedule_id__isnull=False
+    ).first()
+    if made is not None:
+        rotation_request(provision_id=made.provision_id, waits=True)
+
+
+def rotation_request(*, provision_id: UUID, waits: bool) -> None:
+    """Let the next run of the chore look at a server. waits: for the newest backup to be read back."""
+    values = {"requested_at": timezone.now(), "looked_at": None, "waits": waits}
+    Rotation.objects.update_or_create(provision_id=provision_id, defaults=values)
+
+
+def rotations_wanted() -> bool:
+    """Whether a rotation was requested that nobody has looked at."""
+    return Rotation.objects.filter(looked_at__isnull=True).exists()
+
+
+def rotations_apply() -> int:
+    """Look at the servers of which backups may go, those that were not looked at for longest first.
+
+    Return how many backups go. One server that fails stops no other.
+    """
+    for reduction in reductions_due()[:ROTATED_A_RUN]:
+        with transaction.atomic():
+            _reduction_apply(reduction.order)
+            reduction_end(reduction)
+    longest = Rotation.objects.order_by(F("looked_at").asc(nulls_first=True), "requested_at")
+    removed = 0
+    for rotation in longest.select_related("provision")[:ROTATED_A_RUN]:
+        try:
+            removed += rotation_apply(rotation.provision)
+        except OrderNotFound:
+            continue  # deleted meanwhile, with its servers
+        except Exception:
+            log.exception("backups of the server %s were not rotated", rotation.provision_id)
+            Rotation.objects.filter(provision=rotation.provision_id).update(looked_at=timezone.now())
+    return removed
+
+
+def rotation_apply(provision: Provision) -> int:
+    """Let go of the backups of a server that are no longer kept, if the newest one was read back.
+
+    Return how many. Deciding and removing is one transaction under the order's lock: a backup that was locked or is
+    restored meanwhile stays, and a run that dies leaves either all or nothing done.
+    """
+    with transaction.atomic():
+        order = order_lock(provision.order_id)
+        rotation = row_lock(Rotation.objects.filter(provision=provision))
+        if rotation is None:
+            return 0
+        rows = provision_rows(provision.id)
+        if rotation.waits and not _may_rotate(order, rows):
+            return 0
+        removed = _remove(order, provision, rows)
+        rotation.delete()
+    return removed
+
+
+def _may_rotate(order: Order, rows: list[Row]) -> bool:
+    """Whether the newest backup of a schedule is good and was read back; its rotation ends when it is not good."""
+    made = [row for row in rows if row.schedule_id is not None and row.counts and not row.candidate.busy]
+    newest = max(made, key=lambda row: row.candidate.moment, default=None)
+    if newest is None or not newest.candidate.good or newest.read is False:
+        Rotation.objects.filter(provision__in=[row.provision_id for row in rows]).delete()
+        return False
+    if newest.read is None:
+        Rotation.objects.filter(provision=newest.provision_id).update(looked_at=timezone.now())
+        _archive_read(order, newest.candidate.id)
+        return False
+    return True
+
+
+def _archive_read(order: Order, backup_id: UUID) -> None:
+    """Start to read an archive back; upkeep does so with new snapshots by itself."""
+    backup = Backup.objects.filter(id=backup_id, format=BackupFormat.ARCHIVE).first()
+    lately = Q(state__in=LIVE_STATES) | Q(created_at__gt=timezone.now() - READ_AGAIN)
+    if backup and not Operation.objects.filter(lately, kind=kinds.VERIFY.name, roles__backup=backup).exists():
+        backup_work_start(order=order, kind=kinds.VERIFY, backup=backup, requested_by=None, depth=Depth.SAMPLE.value)
+
+
+def _remove(order: Order, provision: Provision, rows: list[Row]) -> int:
+    schedules = Schedule.objects.filter(Q(provision=provision) | Q(provision__isnull=True), order=order)
+    going = provision_decide(rows, schedules=schedules, promise=order_promise(order)).removes
+    backups = Backup.objects.filter(id__in=going).order_by("created_at", "id").defer("warnings")
+    return sum(
+        backup_remove(order=order, backup=backup, actor=None, action="backup.rotate", reason=going[backup.id].value)
+        for backup in backups
+    )
+
+
+def _reduction_apply(order: Order) -> None:
+    for provision_id in Backup.objects.filter(order=order).values_list("provision", flat=True).distinct():
+        rotation_request(provision_id=provision_id, waits=False)

@@ -14,6 +14,7 @@ from common.idempotency import idempotency_expire
 from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from schedules.services.heartbeat import portal_heartbeat
 from schedules.services.protection import protection_refresh
 from vault.services.derived import derived_trim
 from vault.services.sweep import objects_due, storage_sweep
@@ -32,6 +33,7 @@ CHORES = (
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
+    Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat),
     Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),

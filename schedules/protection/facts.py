@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from django.db.models import BooleanField, Case, CharField, Count, DateField, F, Func, Max, Min, Q, Value, When
 from django.utils import timezone
 
@@ -18,9 +17,12 @@ from accounts.preferences import time_zone_find
 from backups import kinds
 from backups.models import Backup
 from backups.selectors import RESTORABLE, WHOLE
+from common.errors import ValidationError
 from operations.models import LIVE_STATES, Operation, OperationState
 from orders.models import Order
+from schedules.cron import cron_parse
 from schedules.models import RunState, Schedule, ScheduleRun
+from schedules.occurrences import occurrence_next
 from schedules.protection.state import (
     DAYS,
     GRACE,
@@ -202,17 +204,14 @@ def _schedules(gathered: Mapping[UUID, _Gathered], *, now: datetime) -> None:
             found.gaps.append(Gap(since=due))
 
 
-def next_after(cron: str, zone: str, after: datetime) -> datetime:
-    """The first time of a cron after a moment. Raises ValueError."""
-    return croniter(cron, after.astimezone(ZoneInfo(zone))).get_next(datetime)
-
-
-def _expected_at(schedule: Schedule, after: datetime) -> datetime:
-    """The first time of a schedule after a moment; of one that cannot be read, a day later."""
+def _expected_at(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first time of a schedule after a moment, None when there is none any more; of a broken one, a day later."""
+    zone = time_zone_find(schedule.time_zone)
     try:
-        return next_after(schedule.cron, schedule.time_zone, after)
-    except ValueError:
+        cron = cron_parse(schedule.cron)
+    except ValidationError:
         return after + BROKEN_EXPECTED
+    return occurrence_next(cron, zone=zone, after=after) if zone else after + BROKEN_EXPECTED
 
 
 def _day_of(moment: str, zones: Mapping[UUID, str], *, order: str = "order") -> LocalDate:

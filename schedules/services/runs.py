@@ -22,7 +22,7 @@ from operations.models import LIVE_STATES, Operation, OperationState
 from orders.errors import OrderSuspended, PlanHasNoBackups
 from orders.models import BackupFormat
 from orders.patterns import patterns_of
-from schedules.models import OPEN_STATES, RunState, Schedule, ScheduleRun
+from schedules.models import RunState, ScheduleRun
 from schedules.rules import backup_name
 from schedules.services.due import runs_make, schedules_due
 

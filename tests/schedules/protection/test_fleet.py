@@ -102,7 +102,7 @@ def test_alarm_is_raised_once_and_cleared_once(rental, clock):
         protection_refresh()
         OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)
     assert alarms(rental.order) == ["backup.absent"]
-    rental.stored(completed_at=timezone.now())
+    rental.stored(completed_at=clock.advance(timedelta(minutes=1)))
     for _ in range(2):
         protection_refresh()
         OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)

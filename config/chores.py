@@ -14,6 +14,7 @@ from common.idempotency import idempotency_expire
 from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from schedules.services.heartbeat import portal_heartbeat
 from schedules.services.protection import protection_refresh
 from schedules.services.rotation import rotations_apply, rotations_wanted
 from schedules.services.runs import runs_expire, runs_wanted, schedules_tick
@@ -37,6 +38,7 @@ CHORES = (
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
     Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted),
     Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
+    Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat),
     Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),

@@ -20,6 +20,7 @@ SECRETS = (
     "SAVEPOINT_MAIL_URL",
     "SAVEPOINT_METRICS_TOKEN",
     "SAVEPOINT_STAFF_CHANNELS",
+    "SAVEPOINT_HEARTBEAT_URL",
 )
 """Read from NAME, from the file NAME_FILE names, or from `$SAVEPOINT_HOME/secrets/NAME`."""
 
@@ -52,6 +53,8 @@ KNOWN = frozenset(
         "SAVEPOINT_WEBHOOK_ORIGINS",
         "SAVEPOINT_STAFF_CHANNELS",
         "SAVEPOINT_STAFF_CHANNELS_FILE",
+        "SAVEPOINT_HEARTBEAT_URL",
+        "SAVEPOINT_HEARTBEAT_URL_FILE",
         # Variables of the demo, the tests and the supervisor. They are no settings of the portal, but share its prefix.
         "SAVEPOINT_DEMO_EXIT",
         "SAVEPOINT_TEST_REQUIRE",
@@ -93,6 +96,7 @@ class Environment:
     storage_roots: tuple[Path, ...]
     webhook_origins: frozenset[str]
     staff_channels: tuple[str, ...]
+    heartbeat_url: str | None
 
 
 def environment_read(environ: Mapping[str, str]) -> Environment:
@@ -131,6 +135,7 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         storage_roots=_storage_roots(environ.get("SAVEPOINT_STORAGE_ROOTS", ""), home),
         webhook_origins=_webhook_origins(environ.get("SAVEPOINT_WEBHOOK_ORIGINS", "")),
         staff_channels=_staff_channels(environ, home),
+        heartbeat_url=_heartbeat_url(environ, home),
     )
 
 
@@ -314,3 +319,12 @@ def _database(url: str, home: Path) -> dict[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
+
+
+def _heartbeat_url(environ: Mapping[str, str], home: Path) -> str | None:
+    value = _secret_if_any(environ, home, "SAVEPOINT_HEARTBEAT_URL")
+    if value is not None:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or not value.isascii():
+            raise EnvironmentInvalid("SAVEPOINT_HEARTBEAT_URL must look like https://hc-ping.com/…, without a user.")
+    return value

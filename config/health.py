@@ -19,13 +19,11 @@ from django.views.decorators.http import require_safe
 from common.clock import database_now
 from operations.models import Operation, OperationState
 from operations.selectors import WorkersProblem, workers_problem
-from schedules.protection.fleet import schedules_due_since
+from schedules.protection.fleet import SCHEDULES_LATE, schedules_due_since
 
 BACKLOG_OLD = timedelta(minutes=15)
 """A claimable operation that waits longer than this shows a backlog."""
 
-SCHEDULES_LATE = timedelta(minutes=10)
-"""The tick looks at due schedules every minute: one that it has left for longer shows that it does not."""
 PROBLEMS = {
     WorkersProblem.NO_SUPERVISOR: "No supervisor of workers is running.",
     WorkersProblem.NO_WORKER: "No supervisor has a living worker.",

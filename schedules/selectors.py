@@ -10,6 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.models import User
 from common.errors import ValidationError
+from orders.models import Order
 from orders.selectors import order_get
 from provisions.errors import NotAPrimaryDeployment
 from provisions.models import Provision
@@ -80,3 +81,17 @@ def open_runs(schedule_ids: Collection[UUID]) -> set[tuple[UUID, UUID]]:
     """Schedule and server of every run that waits for its start."""
     waiting = ScheduleRun.objects.filter(schedule__in=schedule_ids, state=RunState.DUE)
     return set(waiting.values_list("schedule", "provision"))
+
+
+def order_schedules(order: Order) -> QuerySet[Schedule]:
+    """All schedules of an order that the caller was found to see, those of the plan first, then the oldest first."""
+    return Schedule.objects.filter(order=order).select_related("provision").order_by("-of_plan", "created_at", "id")
+
+
+def order_schedule_get(*, order: Order, schedule_id: UUID) -> Schedule:
+    """One schedule of an order that the caller was found to see. Raises ScheduleNotFound."""
+    schedule = order_schedules(order).filter(id=schedule_id).first()
+    if schedule is None:
+        raise ScheduleNotFound
+    schedule.order = order
+    return schedule

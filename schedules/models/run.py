@@ -31,7 +31,8 @@ OPEN_STATES = (RunState.DUE, RunState.RUNNING)
 class ScheduleRun(models.Model):
     """One run of a schedule on one server. A schedule runs once on a server for each of its due times.
 
-    due_at: the time by the schedule's rule. starts_at: the earliest start, `due_at` and the server's share of the
+    due_at: the time by the schedule's rule. due_since: the first of the missed times for which this run stands as well;
+    null for none. starts_at: the earliest start, `due_at` and the server's share of the
     smear. operation_id: the operation that makes the backup, null before the start. error_code: the code of the error
     that ended the run, or the reason why it waits or was skipped.
     """
@@ -40,6 +41,7 @@ class ScheduleRun(models.Model):
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="runs")
     provision = models.ForeignKey(Provision, on_delete=models.CASCADE, related_name="runs")
     due_at = models.DateTimeField(_("due"))
+    due_since = models.DateTimeField(null=True)
     starts_at = models.DateTimeField(_("starts"))
     state = models.CharField(_("state"), max_length=16, choices=RunState.choices, default=RunState.DUE)
     backup = models.ForeignKey(Backup, on_delete=models.SET_NULL, null=True, related_name="runs")

@@ -10,14 +10,15 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from django.db.models import BooleanField, Case, CharField, Count, DateField, F, Func, Max, Min, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.preferences import time_zone_find
 from backups import kinds
 from backups.models import Backup
 from backups.selectors import RESTORABLE, WHOLE
+from common.errors import ValidationError
 from operations.models import LIVE_STATES, Operation, OperationState
 from orders.models import Order
 from schedules.models import RunState, Schedule, ScheduleRun
@@ -32,6 +33,7 @@ from schedules.protection.state import (
     current_at,
     protection_of,
 )
+from schedules.services.schedules import due_next
 
 BROKEN_EXPECTED = timedelta(days=1)
 
@@ -137,8 +139,14 @@ def _operations(gathered: Mapping[UUID, _Gathered], zones: Mapping[UUID, str], *
     rows = (
         Operation.objects.filter(ended | Q(state__in=LIVE_STATES), order__in=gathered.keys(), kind=kinds.CREATE.name)
         .order_by()
-        .values("order", "state", day=_day_of("finished_at", zones), flawed=_flagged(Q(result__warnings__gt=0)))
-        .annotate(count=Count("id"))
+        .values(
+            "order",
+            "state",
+            day=_day_of("finished_at", zones),
+            flawed=_flagged(Q(result__warnings__gt=0)),
+            unchanged=_flagged(Q(result__unchanged=True)),
+        )
+        .annotate(count=Count("id"), finished=Max("finished_at"))
     )
     for row in rows:
         found = gathered[row["order"]]
@@ -149,12 +157,16 @@ def _operations(gathered: Mapping[UUID, _Gathered], zones: Mapping[UUID, str], *
         else:
             found.days[row["day"]].good += row["count"]
             found.days[row["day"]].flawed += row["count"] * row["flawed"]
+            if row["unchanged"]:
+                found.unchanged_at = _later(found.unchanged_at, row["finished"])
 
 
 def _runs(gathered: Mapping[UUID, _Gathered], zones: Mapping[UUID, str], *, now: datetime) -> None:
-    late = Q(started_at__gt=F("starts_at") + GRACE) | Q(state=RunState.DUE, starts_at__lt=now - GRACE)
+    due = Coalesce("due_since", "starts_at")
+    late = Q(started_at__gt=F("due") + GRACE) | Q(state=RunState.DUE, due__lt=now - GRACE)
     rows = (
         ScheduleRun.objects.filter(provision__order__in=gathered.keys(), due_at__gte=_first(now))
+        .annotate(due=due)
         .order_by()
         .values(
             "state",
@@ -164,7 +176,7 @@ def _runs(gathered: Mapping[UUID, _Gathered], zones: Mapping[UUID, str], *, now:
             late=_flagged(late),
             alone=_flagged(Q(operation_id__isnull=True)),
         )
-        .annotate(count=Count("id"), due=Min("due_at"), started=Max("started_at"), finished=Max("finished_at"))
+        .annotate(count=Count("id"), since=Min("due"), started=Max("started_at"), finished=Max("finished_at"))
     )
     for row in rows:
         _run_add(gathered[row["order"]], row)
@@ -173,10 +185,8 @@ def _runs(gathered: Mapping[UUID, _Gathered], zones: Mapping[UUID, str], *, now:
 def _run_add(found: _Gathered, row: Mapping[str, Any]) -> None:
     """Add the runs of one day that came to the same end."""
     if row["late"]:
-        found.gaps.append(Gap(since=row["due"], until=row["started"]))
-    if row["state"] == RunState.UNCHANGED:
-        found.unchanged_at = _later(found.unchanged_at, row["finished"])
-    elif row["state"] == RunState.FAILED:
+        found.gaps.append(Gap(since=row["since"], until=row["started"]))
+    if row["state"] == RunState.FAILED:
         found.failed_at = _later(found.failed_at, row["finished"])
         day, known = row["day"], found.failures.get(row["day"])
         if known is None or known[0] < row["finished"]:
@@ -202,16 +212,11 @@ def _schedules(gathered: Mapping[UUID, _Gathered], *, now: datetime) -> None:
             found.gaps.append(Gap(since=due))
 
 
-def next_after(cron: str, zone: str, after: datetime) -> datetime:
-    """The first time of a cron after a moment. Raises ValueError."""
-    return croniter(cron, after.astimezone(ZoneInfo(zone))).get_next(datetime)
-
-
-def _expected_at(schedule: Schedule, after: datetime) -> datetime:
-    """The first time of a schedule after a moment; of one that cannot be read, a day later."""
+def _expected_at(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first time of a schedule after a moment, None when there is none any more; of a broken one, a day later."""
     try:
-        return next_after(schedule.cron, schedule.time_zone, after)
-    except ValueError:
+        return due_next(schedule, after=after)
+    except ValidationError:
         return after + BROKEN_EXPECTED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, Q, QuerySet
 
@@ -10,6 +10,8 @@ from orders.models import Order
 from schedules.models import OrderProtection, Schedule
 from schedules.protection.state import State
 
+SCHEDULES_LATE = timedelta(minutes=10)
+"""The tick looks at due schedules every minute: one that it has left for longer shows that it does not."""
 ABSENT = "absent"
 """The orders whose alarm is on, beside the states."""
 

@@ -54,12 +54,14 @@ def _make(due: Sequence[Schedule], *, now: datetime) -> int:
     waiting = open_runs([schedule.id for schedule in due])
     runs: list[ScheduleRun] = []
     for schedule in due:
+        missed = schedule.next_due_at
         due_at = _advance(schedule, now=now)
         if due_at is None:
             continue
+        since = missed if missed != due_at else None
         for server, host in servers.get(schedule.order_id, []):
             if schedule.provision_id in (None, server.id):
-                runs.append(_run(schedule, server, host=host, due_at=due_at))
+                runs.append(_run(schedule, server, host=host, due_at=due_at, due_since=since))
     for run in runs:
         if (run.schedule_id, run.provision_id) in waiting:
             run.state, run.error_code, run.finished_at = RunState.SKIPPED, RunWaiting.code, now
@@ -101,11 +103,14 @@ def _servers(schedules: Iterable[Schedule]) -> dict[UUID, list[tuple[Provision, 
     return servers
 
 
-def _run(schedule: Schedule, server: Provision, *, host: str, due_at: datetime) -> ScheduleRun:
+def _run(
+    schedule: Schedule, server: Provision, *, host: str, due_at: datetime, due_since: datetime | None
+) -> ScheduleRun:
     return ScheduleRun(
         schedule=schedule,
         provision=server,
         due_at=due_at,
+        due_since=due_since,
         starts_at=due_at + smear(host=host, server=server.id, until=schedule.next_due_at, due_at=due_at),
     )
 

@@ -12,11 +12,15 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from accounts.services.audit import audit_record
+from backups.models import Backup
+from backups.selectors import GOOD
 from common.states import compare_and_set
+from notices.kinds import EventKind
+from notices.models import Event
+from notices.services.events import event_record
 from orders.models import Order
 from schedules.models import OrderProtection
 from schedules.protection.facts import orders_protection
-from schedules.protection.state import Protection
 
 BATCH = 500
 MOST = 40 * BATCH
@@ -71,20 +75,38 @@ def _refresh(ids: Sequence[UUID], *, now: datetime) -> None:
     ]
     fields = ["state", "reason", "good_at", "until", "refreshed_at"]
     OrderProtection.objects.bulk_create(rows, update_conflicts=True, unique_fields=["order"], update_fields=fields)
-    alarmed = set(
-        OrderProtection.objects.filter(order__in=orders, absent_at__isnull=False).values_list("order_id", flat=True)
+    alarmed: dict[UUID, datetime] = dict(
+        OrderProtection.objects.filter(order__in=orders, absent_at__isnull=False).values_list("order_id", "absent_at")
     )
     for order in orders:
-        protection = found[order.id]
-        if protection.absent(now) is not (order.id in alarmed):
-            _alarm(order, protection, now=now)
+        absent = found[order.id].absent(now)
+        if absent is not (order.id in alarmed):
+            _alarm(order, absent=absent, alarmed_at=alarmed.get(order.id), now=now)
 
 
-def _alarm(order: Order, protection: Protection, *, now: datetime) -> None:
+def _alarm(order: Order, *, absent: bool, alarmed_at: datetime | None, now: datetime) -> None:
     """Raise the alarm of one order, or clear it; each is recorded once."""
-    absent = protection.absent(now)
     rows = OrderProtection.objects.filter(order=order, absent_at__isnull=absent)
     with transaction.atomic():
         if compare_and_set(rows, absent_at=now if absent else None):
             action = "backup.absent" if absent else "backup.present"
             audit_record(actor=None, action=action, order_id=order.id, object_id=order.id)
+            if absent:
+                event_record(kind=EventKind.BACKUP_ABSENT, order=order, subject_id=order.id)
+            elif alarmed_at is not None:
+                _recovery_told(order, since=alarmed_at)
+
+
+def _recovery_told(order: Order, *, since: datetime) -> None:
+    """Record that there are good backups again, unless the end of a backup has said so."""
+    newest = Backup.objects.filter(GOOD, order=order).select_related("provision").order_by("-completed_at").first()
+    told = Event.objects.filter(order=order, kind=EventKind.BACKUP_RECOVERED, created_at__gte=since)
+    if newest is not None and not told.exists():
+        event_record(
+            kind=EventKind.BACKUP_RECOVERED,
+            order=order,
+            subject_id=newest.id,
+            provision_id=newest.provision_id,
+            name=newest.name,
+            server=newest.provision.name,
+        )

@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from backups.models import Backup
+from notices.kinds import EventKind
+from notices.models import Event
+from notices.services.events import event_record
 from orders.models import Order
 from schedules.models import OrderProtection, Schedule
 from schedules.services.protection import protection_refresh
@@ -45,6 +48,10 @@ def state_of(order):
 def alarms(order):
     events = AuditEvent.objects.filter(order_id=order.id, action__in=["backup.absent", "backup.present"])
     return list(events.order_by("id").values_list("action", flat=True))
+
+
+def told(order):
+    return list(Event.objects.filter(order=order).order_by("created_at", "id").values_list("kind", flat=True))
 
 
 def promised(order):
@@ -95,11 +102,25 @@ def test_alarm_is_raised_once_and_cleared_once(rental, clock):
         protection_refresh()
         OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)
     assert alarms(rental.order) == ["backup.absent"]
-    rental.stored(completed_at=timezone.now())
+    rental.stored(completed_at=clock.advance(timedelta(minutes=1)))
     for _ in range(2):
         protection_refresh()
         OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)
     assert alarms(rental.order) == ["backup.absent", "backup.present"]
+    assert told(rental.order) == ["backup.absent", "backup.recovered"]
+
+
+def test_recovery_that_the_backup_has_told_is_not_told_twice(rental, clock):
+    promised(rental.order)
+    clock.advance(12 * HOUR)
+    protection_refresh()
+    rental.stored(completed_at=timezone.now())
+    event_record(kind=EventKind.BACKUP_RECOVERED, order=rental.order, name="x", server="y")
+    Event.objects.update(created_at=timezone.now() + HOUR)
+    OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)
+    protection_refresh()
+    assert alarms(rental.order) == ["backup.absent", "backup.present"]
+    assert sorted(told(rental.order)) == ["backup.absent", "backup.recovered"]
 
 
 def test_an_order_that_never_had_a_backup_raises_the_alarm_too(rental, clock):

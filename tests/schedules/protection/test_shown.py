@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from backups.models import Backup
 from operations.models import Operation, OperationState
-from schedules.models import RunState
+from schedules.models import RunState, ScheduleRun
+from schedules.services.due import runs_make
 from tests.factories import OperationFactory, ScheduleFactory, ScheduleRunFactory
 from tests.web.backups.reading import read
 
@@ -111,10 +112,9 @@ def test_run_that_found_nothing_changed_counts_as_protected(client, rental, dail
     good(rental, ago=20 * DAY)
     assert asked(client, rental)["state"] == "at_risk"
     due = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
-    run(daily, rental, due=due, state=RunState.UNCHANGED)
-    OperationFactory(order=rental.order, finished_at=due)
+    OperationFactory(order=rental.order, finished_at=due, result={"unchanged": True})
     found = asked(client, rental)
-    assert (found["state"], found["last_good_at"]) == ("protected", "2026-11-25T03:01:00Z")
+    assert (found["state"], found["last_good_at"]) == ("protected", "2026-11-25T03:00:00Z")
     assert days_of(found)["2026-11-25"] == "ok"
 
 
@@ -125,6 +125,19 @@ def test_days_on_which_nothing_looked_at_a_due_schedule_are_overdue(client, rent
     assert found["sentence"] == "At risk: a backup was due on Tuesday at 04:00, and is missing."
     assert [days_of(found)[f"2026-11-{day}"] for day in (23, 24, 25)] == ["ok", "overdue", "overdue"]
     assert found["next_at"] is None
+
+
+def test_days_that_a_catch_up_run_stands_for_were_overdue(client, rental, daily):
+    good(rental, ago=4 * DAY + 9 * HOUR)
+    type(daily).objects.update(next_due_at=datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
+    moment = NOON - timedelta(minutes=5)
+    assert runs_make(now=moment) == 1
+    ScheduleRun.objects.update(state=RunState.SUCCEEDED, started_at=moment, finished_at=moment)
+    good(rental, ago=timedelta(minutes=4))
+    found = asked(client, rental)
+    assert found["state"] == "protected"
+    states = [days_of(found)[f"2026-11-{day}"] for day in range(20, 26)]
+    assert states == ["quiet", "ok", "overdue", "overdue", "overdue", "ok"]
 
 
 def test_run_that_waits_for_too_long_is_overdue(client, rental, daily):

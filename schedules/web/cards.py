@@ -1,0 +1,160 @@
+"""The schedules of an order as cards: when each runs, what came of the last run, what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import formats, timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from accounts.preferences import time_zone_find
+from backups.rules import refusal
+from backups.web.order import OrderPageView
+from common.errors import error_title
+from common.sizes import number_text
+from operations.selectors import workers_problem
+from orders.models import Order
+from orders.retention import RULES
+from orders.rights import OrderRight, order_rights
+from schedules.models import RunState, Schedule, ScheduleRun
+from schedules.rules import change_require
+from schedules.selectors import last_runs, next_runs, order_schedules
+from schedules.sentences import schedule_sentence
+
+RUN_LOOKS: Mapping[RunState, tuple[str, str]] = {
+    RunState.DUE: ("plain", "clock"),
+    RunState.RUNNING: ("busy", "clock"),
+    RunState.SUCCEEDED: ("ok", "check"),
+    RunState.FAILED: ("bad", "cross"),
+    RunState.UNCHANGED: ("ok", "check"),
+    RunState.SKIPPED: ("plain", "dot"),
+}
+"""Tone and icon of each state of a run: never colour alone."""
+
+KEEP_WORDS: Mapping[str, str | Promise] = {
+    "last": gettext_lazy("newest: %(count)s"),
+    "hourly": gettext_lazy("hourly: %(count)s"),
+    "daily": gettext_lazy("daily: %(count)s"),
+    "weekly": gettext_lazy("weekly: %(count)s"),
+    "monthly": gettext_lazy("monthly: %(count)s"),
+    "yearly": gettext_lazy("yearly: %(count)s"),
+    "within_days": gettext_lazy("all of the last days: %(count)s"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """One run that began or ended. reason: why it failed or was skipped."""
+
+    label: str
+    tone: str
+    icon: str
+    at: datetime
+    reason: str
+    backup_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """A time to come, by the clock of the schedule."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One schedule. refused: why it cannot be changed; empty when it can."""
+
+    id: UUID
+    name: str
+    sentence: str
+    zone: str
+    server: str
+    paused: bool
+    broken: bool
+    of_plan: bool
+    only_if_changed: bool
+    keeps: str
+    next_runs: tuple[NextRun, ...]
+    last: ShownRun | None
+    refused: str
+
+
+class SchedulesView(OrderPageView):
+    """The schedules of an order."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:
+        """Show a card for each."""
+        schedules = list(order_schedules(order))
+        last = last_runs(schedules)
+        now = timezone.now()
+        may = OrderRight.SCHEDULES in order_rights(self.user, order)
+        refused = refusal(lambda: change_require(user=self.user, order=order))
+        context = {
+            **self.page_context(),
+            "cards": [self._card(schedule, last.get(schedule.id), now=now) for schedule in schedules],
+            "may": may,
+            "refused": refused.detail if refused and may else "",
+            "problem": workers_problem(),
+        }
+        return render(request, "schedules/schedules.html", context)
+
+    def _card(self, schedule: Schedule, last: ScheduleRun | None, *, now: datetime) -> Card:
+        schedule.order = self.found_order
+        refused = refusal(lambda: change_require(user=self.user, order=schedule.order, schedule=schedule))
+        return Card(
+            id=schedule.id,
+            name=schedule.name,
+            sentence=schedule_sentence(schedule),
+            zone=schedule.time_zone,
+            server=schedule.provision.name if schedule.provision else "",
+            paused=schedule.paused,
+            broken=bool(schedule.error_code),
+            of_plan=schedule.of_plan,
+            only_if_changed=schedule.only_if_changed,
+            keeps=keeps_text(schedule.retention),
+            next_runs=() if schedule.paused or schedule.error_code else upcoming(schedule, now=now),
+            last=run_shown(last) if last else None,
+            refused=refused.detail if refused else "",
+        )
+
+
+def upcoming(schedule: Schedule, *, now: datetime) -> tuple[NextRun, ...]:
+    """The next five times of a schedule, stored or not, by the clock of its zone."""
+    zone = time_zone_find(schedule.time_zone) or timezone.get_current_timezone()
+    return tuple(NextRun(at, clock_text(at.astimezone(zone))) for at in next_runs(schedule, after=now))
+
+
+def clock_text(local: datetime) -> str:
+    """A day and its time: “Tuesday, Dec. 1, 2026, 04:00”; the seconds where a rule has some."""
+    values = {
+        "weekday": formats.date_format(local, "l"),
+        "date": formats.date_format(local, "DATE_FORMAT"),
+        "time": f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}",
+    }
+    return _("%(weekday)s, %(date)s, %(time)s") % values
+
+
+def run_shown(run: ScheduleRun) -> ShownRun:
+    """One run in words."""
+    state = RunState(run.state)
+    tone, icon = RUN_LOOKS[state]
+    reason = error_title(run.error_code) if run.error_code else ""
+    return ShownRun(str(state.label), tone, icon, run.finished_at or run.due_at, reason, run.backup_id)
+
+
+def keeps_text(retention: Mapping[str, int]) -> str:
+    """The rules of a retention in words; empty for none."""
+    parts = [str(KEEP_WORDS[rule]) % {"count": number_text(retention[rule])} for rule in RULES if retention.get(rule)]
+    return pgettext("rules of a retention", ", ").join(parts)

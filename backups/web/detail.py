@@ -66,6 +66,7 @@ PROOFS: Mapping[str, str | Promise] = {
     Depth.STRUCTURE: gettext_lazy("It is there and fits together. Its content was not read."),
     Depth.SHARE: gettext_lazy("It is there and fits together. Part of its content was read."),
     Depth.DATA: gettext_lazy("All of its content was read, and it is whole."),
+    Depth.RESTORE: gettext_lazy("It was restored for a test, and every file was right."),
 }
 CONSISTENCIES: Mapping[str, str | Promise] = {
     Consistency.QUIESCED: gettext_lazy("The game had saved everything and held still while the files were copied."),

@@ -81,7 +81,7 @@ class BackupRenameForm(forms.Form):
 class VerifyForm(forms.Form):
     """How thoroughly a backup is verified."""
 
-    depth = forms.ChoiceField(choices=[(depth, depth) for depth in (Depth.STRUCTURE, Depth.DATA)])
+    depth = forms.ChoiceField(choices=[(depth, depth) for depth in (Depth.STRUCTURE, Depth.DATA, Depth.RESTORE)])
 
 
 class NoFieldsForm(forms.Form):

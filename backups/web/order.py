@@ -21,6 +21,7 @@ from backups.errors import BackupNotFound
 from backups.rules import Rules
 from backups.web.endings import WATCH, Ending, ending_await, endings_take
 from backups.web.overview import Overview, overview_of
+from backups.web.panels import tabs_of
 from backups.web.rows import why_not
 from common.errors import ApplicationError
 from common.paging import CURSOR
@@ -99,7 +100,8 @@ class OrderPageView(PageView):
             )
         # Asked only by templates that show it.
         may_read = partial(_may_read, self.user, self.found_order)
-        return {"order": self.found_order, "endings": endings, "may_read": may_read}
+        tabs = partial(tabs_of, self.request, self.found_order)
+        return {"order": self.found_order, "endings": endings, "may_read": may_read, "tabs": tabs}
 
     def part(self, template: str, context: dict[str, Any], *, version: str) -> HttpResponseBase:
         """A polled part anew with the endings that are news, or 204 when the caller has seen all of it."""
@@ -111,7 +113,11 @@ class OrderPageView(PageView):
 
     def _overview(self, query: QueryDict) -> Overview:
         return overview_of(
-            user=self.user, order=self.found_order, status=query.get("status", ""), cursor=query.get(CURSOR) or None
+            self.request,
+            user=self.user,
+            order=self.found_order,
+            status=query.get("status", ""),
+            cursor=query.get(CURSOR) or None,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -10,6 +10,7 @@ from hashlib import blake2b
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,6 +23,7 @@ from backups.selectors import backups_of_order, orders_protection
 from backups.usage import UsedBytes, usage_history
 from backups.web.endings import WATCH
 from backups.web.hold import Hold, hold_of
+from backups.web.panels import Place, Shown, panels_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import CURSOR, page_read
@@ -86,6 +88,7 @@ class Overview:
     """The content of the order page. Equal values look the same, apart from relative times."""
 
     health: Health
+    panels: Mapping[Place, tuple[Shown, ...]]
     usage: PlanUsage
     rows: tuple[BackupRow, ...]
     create_shown: bool
@@ -124,7 +127,7 @@ class Overview:
         return _announced(self.rows[0]) if self.rows else ""
 
 
-def overview_of(*, user: User, order: Order, status: str, cursor: str | None) -> Overview:
+def overview_of(request: HttpRequest, *, user: User, order: Order, status: str, cursor: str | None) -> Overview:
     """The overview of an order that the caller was found to see. Raises ValidationError for a cursor not of ours."""
     status = status if status in FILTERS else ""
     rows = backups_of_order(order).filter(status__in=FILTERS[status][1])
@@ -142,6 +145,7 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
     here = reverse("page-order", kwargs={"order": order.id})
     return Overview(
         health=_health(order),
+        panels=panels_of(request, order),
         usage=_usage(order, rules.used, history, counted=rules.counted(primary) if primary else 0),
         rows=shown,
         create_shown=OrderRight.CREATE in rules.rights,

@@ -1,0 +1,94 @@
+"""Parts that apps further up add to the pages of an order, registered at start-up as kinds of operations are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import Promise
+
+from orders.models import Order
+
+
+class Place(StrEnum):
+    """A place on the order page. All of them are polled with the backups while an operation is live."""
+
+    STATE = "state"
+    """Before everything else: whether the server could be brought back."""
+    ABOVE = "above"
+    """Between the use of the plan and the table of backups."""
+    BELOW = "below"
+    """After the table of backups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A panel as one request shows it.
+
+    template: its path; it finds `context` as `shown`, beside the context of the page. The repr of the values
+    in `context` tells them apart: it is part of the version by which a poll knows that nothing has changed.
+    """
+
+    template: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A part of the order page. `show` answers None where the order has nothing to show there."""
+
+    name: str
+    place: Place
+    show: Callable[[HttpRequest, Order], Shown | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """A page of an order, in the row of links on its head.
+
+    name: as the page says it to `order_head.html`. address: the name of its URL, which takes the order's id. shown:
+    whether the caller has the right to it; None for everybody who may see the order.
+    """
+
+    name: str
+    label: str | Promise
+    address: str
+    shown: Callable[[HttpRequest, Order], bool] | None = None
+
+
+_PANELS: dict[str, Panel] = {}
+_TABS: dict[str, Tab] = {}
+
+
+def panels_register(panels: Iterable[Panel]) -> None:
+    """Add panels, each name once; a place shows its panels in the order of their registration."""
+    for panel in panels:
+        if panel.name in _PANELS:
+            raise RuntimeError(f"There are two panels named {panel.name}.")
+        _PANELS[panel.name] = panel
+
+
+def tabs_register(tabs: Iterable[Tab]) -> None:
+    """Add pages to the links of an order, each name once."""
+    for tab in tabs:
+        if tab.name in _TABS:
+            raise RuntimeError(f"There are two pages of an order named {tab.name}.")
+        _TABS[tab.name] = tab
+
+
+def panels_of(request: HttpRequest, order: Order) -> dict[Place, tuple[Shown, ...]]:
+    """The panels of each place for an order that the caller was found to see."""
+    found: dict[Place, tuple[Shown, ...]] = dict.fromkeys(Place, ())
+    for panel in _PANELS.values():
+        shown = panel.show(request, order)
+        if shown is not None:
+            found[panel.place] += (shown,)
+    return found
+
+
+def tabs_of(request: HttpRequest, order: Order) -> list[Tab]:
+    """The added pages of an order that the caller may open."""
+    return [tab for tab in _TABS.values() if tab.shown is None or tab.shown(request, order)]

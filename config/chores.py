@@ -8,8 +8,11 @@ from accounts.services.sessions import sessions_expire
 from backups.reconcile.run import reconcile_upkeep
 from backups.services.exchanges import exchanges_settle
 from backups.services.safety import safety_expire
+from backups.services.suspension import suspensions_advance
+from backups.services.trials import trials_due
 from backups.services.upkeep import upkeep_due
 from backups.services.usage import usage_sample
+from backups.trials.folder import trials_sweep
 from common.idempotency import idempotency_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
@@ -23,11 +26,14 @@ CHORES = (
     Chore(name="expire idempotency keys", every=HOURLY, run=idempotency_expire),
     Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
     Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
+    Chore(name="remove backups of suspended orders", every=HOURLY, run=suspensions_advance),
+    Chore(name="remove leftovers of test restores", every=HOURLY, run=trials_sweep),
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
     Chore(name="trim derived files", every=HOURLY, run=derived_trim),
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
+    Chore(name="start test restores", every=OFTEN, run=trials_due),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('backups', '0003_schedules'),
+        ("backups", "0003_schedules"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='backup',
-            name='proven_at',
+            model_name="backup",
+            name="proven_at",
             field=models.DateTimeField(null=True),
         ),
     ]

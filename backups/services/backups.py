@@ -20,6 +20,7 @@ from backups.errors import BackupNotFound, OperationInProgress
 from backups.models import Backup, BackupStatus
 from backups.rules import Rules, refusal
 from backups.selectors import backup_get
+from backups.services.deletion import deletion_start
 from backups.services.formats import format_choose
 from backups.services.roles import backup_work_start
 from common.idempotency import IdempotencyKey, idempotency_find, idempotency_store, idempotent
@@ -186,9 +187,4 @@ def backup_delete(*, user: User, backup: Backup) -> None:
         if current is None:
             raise BackupNotFound
         Rules(user=user, order=order).delete_require(current)
-        compare_and_set(
-            Backup.objects.filter(id=current.id, status=current.status, deleted_at__isnull=True),
-            deleted_at=timezone.now(),
-        )
-        backup_work_start(order=order, kind=kinds.DELETE, backup=current, requested_by=user)
-        audit_record(actor=user, action="backup.delete", order_id=order.id, object_id=current.id, name=current.name)
+        deletion_start(order=order, backup=current, user=user, action="backup.delete")

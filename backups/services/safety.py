@@ -9,11 +9,11 @@ from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from accounts.services.audit import audit_record
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
+from backups.services.deletion import deletion_start
 from backups.services.formats import format_choose
-from backups.services.roles import backup_work_start, operation_order, operation_server, operation_subject
+from backups.services.roles import operation_order, operation_server, operation_subject
 from common.locks import row_lock
 from common.names import NAME_LENGTH_MAX
 from operations.models import Operation
@@ -79,9 +79,7 @@ def _expire(expired: Backup) -> bool:
         backup = row_lock(still)
         if backup is None:
             return False
-        Backup.objects.filter(id=backup.id).update(deleted_at=timezone.now())
-        backup_work_start(order=order, kind=kinds.DELETE, backup=backup, requested_by=None)
-        audit_record(actor=None, action="backup.expire", order_id=order.id, object_id=backup.id, name=backup.name)
+        deletion_start(order=order, backup=backup, user=None, action="backup.expire")
     return True
 
 

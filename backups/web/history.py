@@ -46,6 +46,8 @@ WORDS = {
     "order.create": gettext_lazy("Server ordered"),
     "order.suspend": gettext_lazy("Order suspended"),
     "order.unsuspend": gettext_lazy("Suspension lifted"),
+    "order.removal_warn": gettext_lazy("Customer warned before the removal of the backups"),
+    "order.remove_backups": gettext_lazy("Backups of the suspended order removed"),
     "order.reprovision": gettext_lazy("Reinstallation started"),
     "reprovision.cancel": gettext_lazy("Reinstallation ended"),
     "reprovision.expire": gettext_lazy("Reinstallation ended when its time was over"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -81,13 +80,6 @@ def order_delete(*, order: Order, actor: User | None) -> None:
         for dependents in _dependents:
             dependents.release(locked)
         locked.delete()
-
-
-def order_suspend(*, order: Order, since: datetime | None, actor: User | None) -> None:
-    """Suspend an order since a time, or lift the suspension (None)."""
-    with transaction.atomic():
-        Order.objects.filter(id=order.id).update(suspended_at=since)
-        audit_record(actor=actor, action="order.suspend" if since else "order.unsuspend", order_id=order.id)
 
 
 def member_grant(*, order: Order, user: User, right: OrderRight, actor: User | None) -> None:

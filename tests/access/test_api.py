@@ -32,6 +32,8 @@ class Case:
     hidden: int = 404
     body: Any = None
     before: Callable[[World], None] | None = None
+    permission: str = ""
+    """Besides the right: a permission that only staff have."""
 
 
 def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, ok=200, suspended=None, hidden=404):
@@ -44,6 +46,11 @@ def writing(right, scope, ok=202, **values):
     return Case(right=right, scope=scope, ok=ok, suspended=409, **values)
 
 
+def staff(permission, **values):
+    """A case of the systems of staff."""
+    return Case(right=OrderRight.VIEW, scope=Scope.MANAGE, ok=200, suspended=403, permission=permission, **values)
+
+
 R, S = OrderRight, Scope
 PROVISION = "api/v1/orders/{order}/provisions/{provision}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
@@ -54,6 +61,10 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     # The sidecar leads nowhere: everyone with access is told so.
     f"{PROVISION}estimate/": reading(right=R.CREATE, scope=S.CREATE, ok=503, suspended=409),
     "api/v1/orders/{order}/usage/": reading(),
+    "api/v1/orders/{order}/suspension/": {
+        "POST": [staff("change_order"), staff("delete_order", body={"terminates": True})],
+        "DELETE": [staff("change_order")],
+    },
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
     f"{PROVISION}backups/{{backup}}/": {
@@ -105,7 +116,7 @@ def expected(case, persona):
         return 403
     if persona.rights is None:
         return case.hidden
-    if case.right not in persona.rights:
+    if case.right not in persona.rights or (case.permission and case.permission not in persona.permissions):
         return 403
     return case.suspended if persona.suspended else case.ok
 

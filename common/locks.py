@@ -1,4 +1,4 @@
-"""The one way a row is locked."""
+"""Locks that a transaction holds until it ends."""
 
 from __future__ import annotations
 
@@ -19,3 +19,15 @@ def row_lock(rows: QuerySet[M]) -> M | None:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("row_lock needs a transaction.")
     return rows.select_for_update(of=("self",), no_key=True).first()
+
+
+def turn_lock(name: str) -> None:
+    """Let one transaction at a time go on from here, until it ends; `name` tells what they take turns at.
+
+    PostgreSQL has advisory locks for this; on SQLite a transaction is immediate. Call it inside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("turn_lock needs a transaction.")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])

@@ -26,6 +26,9 @@ KNOWN = frozenset(
         "SAVEPOINT_URL",
         "SAVEPOINT_TRUSTED_PROXIES",
         "SAVEPOINT_WORKERS",
+        "SAVEPOINT_OPERATIONS_MAX",
+        "SAVEPOINT_OPERATIONS_PER_HOST",
+        "SAVEPOINT_OPERATIONS_PER_TARGET",
         "SAVEPOINT_LOG_LEVEL",
         "SAVEPOINT_MASTER_KEYS",
         "SAVEPOINT_MASTER_KEYS_FILE",
@@ -61,6 +64,9 @@ class Environment:
     url: str
     trusted_proxies: int
     workers: int
+    operations_max: int
+    operations_per_host: int
+    operations_per_target: int
     log_level: str
     secret_key: str
     master_keys: Keyring
@@ -92,6 +98,11 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         url=url,
         trusted_proxies=_integer(environ, "SAVEPOINT_TRUSTED_PROXIES", default=0, lowest=0, highest=10),
         workers=_integer(environ, "SAVEPOINT_WORKERS", default=2, lowest=1, highest=64),
+        operations_max=_integer(environ, "SAVEPOINT_OPERATIONS_MAX", default=0, lowest=0, highest=10_000),
+        operations_per_host=_integer(environ, "SAVEPOINT_OPERATIONS_PER_HOST", default=4, lowest=0, highest=10_000),
+        operations_per_target=_integer(
+            environ, "SAVEPOINT_OPERATIONS_PER_TARGET", default=32, lowest=0, highest=10_000
+        ),
         log_level=_choice(environ, "SAVEPOINT_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
         secret_key=_secret_key(environ, home),
         master_keys=_master_keys(environ, home),

@@ -50,7 +50,8 @@ class OperationKind:
     of a function `(operation, error)`, called in the transaction that ends an operation without success. cancel_right:
     the right on the order that a cancel needs; None when the kind cannot be cancelled. exclusive: excludes other
     exclusive operations on its order; on a repository each kind excludes itself. attempts: the maximum of attempts;
-    None for no limit.
+    None for no limit. on_host: the work reads or writes through the sidecar of its order, and counts towards the limit
+    of that host.
     """
 
     name: str
@@ -60,6 +61,7 @@ class OperationKind:
     cancel_right: OrderRight | None = None
     exclusive: bool = True
     attempts: int | None = ATTEMPTS
+    on_host: bool = False
 
 
 _KINDS: dict[str, OperationKind] = {}

@@ -19,6 +19,13 @@ class OperationState(models.TextChoices):
 LIVE_STATES = [OperationState.QUEUED, OperationState.RUNNING]
 
 
+class Priority(models.IntegerChoices):
+    """The class of an operation in the queue: work that a person waits for goes before work that nobody asked for."""
+
+    ASKED = 0, _("Asked for")
+    BACKGROUND = 1, _("In the background")
+
+
 class OperationScope(models.TextChoices):
     """The owner of an operation: exactly one order, repository or storage target, or the portal as a whole."""
 

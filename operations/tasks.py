@@ -8,9 +8,9 @@ from operations.services import chores
 from operations.work import run
 
 
-def operation_answer(operation_id: str) -> None:
-    """Run one operation."""
-    run.operation_answer(UUID(operation_id))
+def operation_answer(_enqueued: str) -> None:
+    """Run the operation whose turn it is. The task carries the id of the one that was enqueued with it."""
+    run.next_answer()
 
 
 def chore_answer(run_id: str) -> None:

@@ -11,6 +11,8 @@ from orders.selectors import order_get
 from provisions.errors import NoSidecar, NotAPrimaryDeployment, ProvisionNotFound
 from provisions.models import Provision, ProvisionKind
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
 
 def provision_get(*, user: User, order_id: UUID, provision_id: UUID) -> Provision:
     """The provision of that order, if the caller may see it. Raises OrderNotFound, ProvisionNotFound."""
@@ -42,6 +44,17 @@ def sidecar_among(provisions: Iterable[Provision], provision: Provision) -> Prov
     if sidecar is None:
         raise NoSidecar
     return sidecar
+
+
+def order_host(order: Order) -> str:
+    """The machine of an order's sidecar, by its address; `localhost` for this one, empty without a sidecar."""
+    address = (
+        Provision.objects.filter(order=order, kind=ProvisionKind.SIDECAR).values_list("address", flat=True).first()
+    )
+    if address is None:
+        return ""
+    host = address.rpartition(":")[0].strip("[]").lower()
+    return "localhost" if address.startswith("unix:") or host in LOOPBACK else host
 
 
 def provisions_of(order: Order) -> list[Provision]:

@@ -8,11 +8,13 @@ from uuid import UUID
 from accounts.models import User
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from operations.kinds import OperationKind
-from operations.models import Operation
+from operations.models import Operation, Priority
 from operations.services.operations import operation_start
+from operations.turns import Place
 from orders.models import Order
 from provisions.models import Provision
-from provisions.selectors import provision_sidecar
+from provisions.selectors import order_host, provision_sidecar
+from vault.models import StorageTarget
 
 
 def backup_work_start(
@@ -21,21 +23,38 @@ def backup_work_start(
     kind: OperationKind,
     backup: Backup,
     requested_by: User | None,
+    priority: Priority | None = None,
     server_id: UUID | None = None,
     volume_id: UUID | None = None,
     **params: Any,
 ) -> Operation:
     """Enqueue work on a backup, its subject, once the transaction commits. Call it under the order's lock.
 
-    server_id: the server whose live files the work may change. volume_id: the volume that it makes.
+    priority: as in `operation_start`. server_id: the server whose live files the work may change. volume_id: the volume
+    that it makes.
     """
+    place = Place(host=order_host(order) if kind.on_host else "", target_id=_target(backup))
     operation = operation_start(
-        order=order, kind=kind, requested_by=requested_by, server_id=server_id, volume_id=volume_id, **params
+        order=order,
+        kind=kind,
+        requested_by=requested_by,
+        priority=priority,
+        place=place,
+        server_id=server_id,
+        volume_id=volume_id,
+        **params,
     )
     OperationBackup.objects.create(operation=operation, backup=backup, role=OperationRole.SUBJECT)
     Backup.objects.filter(id=backup.id).update(operation=operation)
     backup.operation = operation
     return operation
+
+
+def _target(backup: Backup) -> UUID | None:
+    """The target that has the content of a backup, or will have it."""
+    if backup.asset_id is None:
+        return StorageTarget.objects.filter(is_default=True).values_list("id", flat=True).first()
+    return backup.asset.target_id if backup.asset else None
 
 
 def operation_order(operation: Operation) -> Order:

@@ -19,6 +19,7 @@ from common.clock import database_now
 from operations.kinds import OperationKind
 from operations.models import LIVE_STATES, Operation, OperationScope
 from operations.services.operations import repository_work_start
+from operations.turns import Place
 from vault.models import Repository
 
 DAY = timedelta(days=1)
@@ -71,11 +72,22 @@ def _due(repository: Repository, now: datetime, done: set[tuple[UUID | None, str
 def _start(repository: Repository, kind: OperationKind, **params: str) -> bool:
     try:
         with transaction.atomic():
-            repository_work_start(repository_id=repository.id, kind=kind, requested_by=None, **params)
+            _enqueue(repository, kind, None, **params)
     except IntegrityError:
         # Staff started one just now; this one begins when that has ended.
         return False
     return True
+
+
+def _enqueue(repository: Repository, kind: OperationKind, user: User | None, **params: Any) -> Operation:
+    return repository_work_start(
+        repository_id=repository.id,
+        customer_id=repository.customer_id,
+        kind=kind,
+        requested_by=user,
+        place=Place(target_id=repository.target_id),
+        **params,
+    )
 
 
 def _live(repository_id: UUID, kind: OperationKind) -> Operation | None:
@@ -96,7 +108,7 @@ def repository_verify(*, repository: Repository, user: User | None, depth: Depth
 def _asked(repository: Repository, kind: OperationKind, user: User | None, **params: Any) -> Operation:
     try:
         with transaction.atomic():
-            operation = repository_work_start(repository_id=repository.id, kind=kind, requested_by=user, **params)
+            operation = _enqueue(repository, kind, user, **params)
             audit_record(
                 actor=user, action=f"repository.{kind.name}", object_id=repository.id, operation=str(operation.id),
                 **params,

@@ -4,7 +4,7 @@ from operations.models.chore import ChoreRun
 from operations.models.operation import Operation
 from operations.models.supervisor import Supervisor
 from operations.models.tally import OperationTally
-from operations.states import LIVE_STATES, ExchangeState, OperationScope, OperationState
+from operations.states import LIVE_STATES, ExchangeState, OperationScope, OperationState, Priority
 
 __all__ = [
     "LIVE_STATES",
@@ -14,5 +14,6 @@ __all__ = [
     "OperationScope",
     "OperationState",
     "OperationTally",
+    "Priority",
     "Supervisor",
 ]

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from operations.kinds import kind_choices
-from operations.states import LIVE_STATES, ExchangeState, OperationScope, OperationState
+from operations.states import LIVE_STATES, ExchangeState, OperationScope, OperationState, Priority
 from orders.models import Order
 
 
@@ -25,8 +25,10 @@ class Operation(models.Model):
     server_id: the server of the order whose live files an exchange changes, null for work without one. volume_id: the
     volume that a restore makes instead; it becomes a provision in the transaction that ends the restore well.
     exclusive: excludes other exclusive operations on its order. exchange: the furthest possible progress of an exchange
-    of live files. order, scope_id: the owner; scope_id is the id of a repository or a target. result: the findings and
-    deeds of upkeep, in numbers.
+    of live files. priority, turn: its place in the queue, as `operations.turns` gives it to the customer, by
+    customer_id; null for work of the portal. host, target_id: the machine of the sidecar and the storage target
+    that the work uses, whose limits it counts towards; empty for none. order, scope_id: the owner; scope_id is the
+    id of a repository or a target. result: the findings and deeds of upkeep, in numbers.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -41,6 +43,11 @@ class Operation(models.Model):
     phase = models.CharField(_("phase"), max_length=32, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     params = models.JSONField(default=dict)
+    priority = models.PositiveSmallIntegerField(_("priority"), choices=Priority.choices, default=Priority.ASKED)
+    turn = models.BigIntegerField(default=0)
+    customer_id = models.UUIDField(null=True)
+    host = models.CharField(_("host"), max_length=300, blank=True)
+    target_id = models.UUIDField(null=True)
     exchange = models.CharField(max_length=16, choices=ExchangeState.choices, default=ExchangeState.NONE, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
@@ -66,6 +73,18 @@ class Operation(models.Model):
         verbose_name_plural = _("operations")
         indexes = [
             models.Index(fields=["created_at"], name="operation_live", condition=Q(state__in=LIVE_STATES)),
+            models.Index(
+                fields=["turn", "priority", "created_at"],
+                name="operation_next",
+                condition=Q(state=OperationState.QUEUED),
+            ),
+            models.Index(fields=["priority", "turn"], name="operation_head", condition=Q(state=OperationState.QUEUED)),
+            models.Index(
+                fields=["customer_id", "priority", "turn"],
+                name="operation_queued_of_customer",
+                condition=Q(state=OperationState.QUEUED),
+            ),
+            models.Index(fields=["order"], name="operation_running", condition=Q(state=OperationState.RUNNING)),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -100,6 +119,7 @@ class Operation(models.Model):
                 condition=~Q(exchange=ExchangeState.DISCARDED) | Q(volume_id__isnull=False),
             ),
             models.CheckConstraint(name="operation_exchange_known", condition=Q(exchange__in=ExchangeState.values)),
+            models.CheckConstraint(name="operation_priority_known", condition=Q(priority__in=Priority.values)),
             models.CheckConstraint(name="operation_state_known", condition=Q(state__in=OperationState.values)),
             models.CheckConstraint(
                 name="operation_finished_when_over",

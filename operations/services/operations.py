@@ -20,13 +20,15 @@ from common.queue import task_enqueue
 from common.states import compare_and_set
 from operations.errors import OperationCancelled
 from operations.kinds import OperationKind, kind_of
-from operations.models import LIVE_STATES, ExchangeState, Operation, OperationScope, OperationState
+from operations.models import LIVE_STATES, ExchangeState, Operation, OperationScope, OperationState, Priority
 from operations.rules import cancel_require
 from operations.services.endings import operation_ended
+from operations.turns import Place, turn_next
 from orders.models import Order
 
 TASK = "operations.tasks.operation_answer"
-"""The task that runs an operation."""
+"""The task that runs the next operation of the queue."""
+NOWHERE = Place()
 
 
 def operation_start(
@@ -34,20 +36,23 @@ def operation_start(
     order: Order,
     kind: OperationKind,
     requested_by: User | None,
+    priority: Priority | None = None,
+    place: Place = NOWHERE,
     server_id: UUID | None = None,
     volume_id: UUID | None = None,
     **params: Any,
 ) -> Operation:
     """Enqueue an operation on an order once the transaction commits. Call it under the order's lock.
 
-    server_id: the server whose live files the operation may change. volume_id: the volume that it makes. Raises
-    IntegrityError when the order has an exclusive operation and this would be another one.
+    priority: without one, work that a user requested is asked for. place: the limits that it counts towards. server_id:
+    the server whose live files the operation may change. volume_id: the volume that it makes. Raises IntegrityError
+    when the order has an exclusive operation and this would be another one.
     """
     operation = Operation.objects.create(
+        **_queued(customer_id=order.customer_id, requested_by=requested_by, priority=priority, place=place),
         order=order,
         kind=kind.name,
         exclusive=kind.exclusive,
-        requested_by=requested_by,
         server_id=server_id,
         volume_id=volume_id,
         params=params,
@@ -57,21 +62,41 @@ def operation_start(
 
 
 def repository_work_start(
-    *, repository_id: UUID, kind: OperationKind, requested_by: User | None, **params: Any
+    *,
+    repository_id: UUID,
+    customer_id: UUID,
+    kind: OperationKind,
+    requested_by: User | None,
+    place: Place = NOWHERE,
+    **params: Any,
 ) -> Operation:
-    """Enqueue an operation on a repository once the transaction commits.
+    """Enqueue an operation on a customer's repository once the transaction commits.
 
     Raises IntegrityError when one of this kind is live on the repository.
     """
     operation = Operation.objects.create(
+        **_queued(customer_id=customer_id, requested_by=requested_by, priority=None, place=place),
         scope=OperationScope.REPOSITORY,
         scope_id=repository_id,
         kind=kind.name,
-        requested_by=requested_by,
         params=params,
     )
     task_enqueue(TASK, operation.id)
     return operation
+
+
+def _queued(*, customer_id: UUID, requested_by: User | None, priority: Priority | None, place: Place) -> dict[str, Any]:
+    """The columns of an operation that is enqueued now."""
+    if priority is None:
+        priority = Priority.BACKGROUND if requested_by is None else Priority.ASKED
+    return {
+        "requested_by": requested_by,
+        "priority": priority,
+        "turn": turn_next(customer_id=customer_id, priority=priority),
+        "customer_id": customer_id,
+        "host": place.host,
+        "target_id": place.target_id,
+    }
 
 
 def operation_result(*, operation: Operation, **result: Any) -> bool:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -23,6 +23,7 @@ from operations.services.chores import chores_request
 from operations.services.operations import TASK, operation_requeue
 from operations.supervision.cluster import Cluster
 from operations.supervision.expired_leases import CancelJudge, LeaseJudge, holds_expire, operation_lost
+from operations.turns import operations_claimable
 
 log = logging.getLogger(__name__)
 
@@ -157,9 +158,8 @@ class Supervision:
 
 
 def _claimable() -> list[Operation]:
-    """The oldest claimable operations, a bounded number."""
-    due = Q(not_before__isnull=True) | Q(not_before__lte=timezone.now())
-    return list(Operation.objects.filter(due, state=OperationState.QUEUED).order_by("created_at")[:RING_BATCH])
+    """The first operations of the queue that may be claimed now, a bounded number."""
+    return list(operations_claimable()[:RING_BATCH])
 
 
 def _ring(operations: list[Operation]) -> None:

@@ -14,25 +14,43 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from common.errors import ApplicationError
+from common.locks import turn_lock
+from common.queue import task_enqueue_now, tasks_waiting
 from common.states import compare_and_set
 from operations.kinds import kind_of
 from operations.models import Operation, OperationState
-from operations.services.operations import operation_fail, operation_requeue, operation_row
+from operations.services.operations import TASK, operation_fail, operation_requeue, operation_row
+from operations.turns import operations_claimable
 from operations.work.lease import Drained, FenceLost, Lease, draining
 from operations.work.retry import Postponed, backoff_seconds
 
 log = logging.getLogger(__name__)
 
 
-def operation_answer(operation_id: UUID) -> None:
-    """Run the operation if no other worker has it, and end it in every case.
+def next_answer() -> None:
+    """Run the operation whose turn it is, if one may be claimed, and end it in every case.
 
-    A second task for the same operation does nothing, at any time. A task in a worker that must stop does nothing,
-    either: a supervisor enqueues the operation again.
+    A task too many does nothing, at any time. A task in a worker that must stop does nothing, either: a supervisor
+    enqueues again. The end of an operation makes room for another one: without a task on the queue it enqueues one.
     """
-    operation = None if draining() else operation_claim(operation_id)
+    operation = None if draining() else next_claim()
     if operation is None:
         return
+    _run(operation)
+    if not draining() and tasks_waiting() == 0:
+        waiting = operations_claimable().values_list("id", flat=True).first()
+        if waiting is not None:
+            task_enqueue_now(TASK, waiting)
+
+
+def operation_answer(operation_id: UUID) -> None:
+    """Run this operation here and now if no worker has it, whatever its turn and the limits."""
+    operation = None if draining() else operation_claim(operation_id)
+    if operation is not None:
+        _run(operation)
+
+
+def _run(operation: Operation) -> None:
     log.info("operation %s %s fence %d begins", operation.kind, operation.id, operation.fence)
     try:
         with Lease(operation) as lease:
@@ -76,6 +94,17 @@ def _ended(operation: Operation, error: ApplicationError) -> bool:
         return operation_fail(operation=operation, error=error)
     later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
     return operation_requeue(operation=operation, counts=True, not_before=later)
+
+
+def next_claim() -> Operation | None:
+    """Claim the operation whose turn it is; None when none may be claimed.
+
+    One claim at a time: two at once would both fill the last free place of a host.
+    """
+    with transaction.atomic():
+        turn_lock("claims of operations")
+        operation_id = operations_claimable().values_list("id", flat=True).first()
+        return None if operation_id is None else operation_claim(operation_id)
 
 
 def operation_claim(operation_id: UUID) -> Operation | None:

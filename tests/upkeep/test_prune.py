@@ -65,8 +65,16 @@ def test_one_prune_of_a_repository_is_live_at_a_time(snapshots):
         repository_prune(repository=snapshots.row, user=None)
     assert caught.value.params["operation"] == str(first.id)
     with pytest.raises(IntegrityError), transaction.atomic():
-        repository_work_start(repository_id=snapshots.row.id, kind=kinds.PRUNE, requested_by=None)
-    repository_work_start(repository_id=snapshots.row.id, kind=kinds.VERIFY, requested_by=None, depth="structure")
+        repository_work_start(
+            repository_id=snapshots.row.id, customer_id=snapshots.row.customer_id, kind=kinds.PRUNE, requested_by=None
+        )
+    repository_work_start(
+        repository_id=snapshots.row.id,
+        customer_id=snapshots.row.customer_id,
+        kind=kinds.VERIFY,
+        requested_by=None,
+        depth="structure",
+    )
 
 
 def test_a_repository_that_was_never_written_has_nothing_to_prune(snapshots):

@@ -7,6 +7,7 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
+from backups.api.bulk import BackupBulkView
 from backups.api.estimates import EstimateView
 from backups.api.file_content import BackupFileView
 from backups.api.files import BackupFilesView
@@ -86,6 +87,7 @@ api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
+    path(f"{_BACKUPS}bulk/", BackupBulkView.as_view(), name="backup-bulk"),
     path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
     path(f"{_BACKUPS}<id:backup>/files/", BackupFilesView.as_view(), name="backup-files"),

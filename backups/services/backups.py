@@ -157,20 +157,38 @@ def _zone_of(user: User | None) -> tzinfo:
 
 
 def backup_update(
-    *, user: User, backup: Backup, name: str | None = None, locked: bool | None = None, collapsed: bool | None = None
+    *,
+    user: User,
+    backup: Backup,
+    name: str | None = None,
+    locked: bool | None = None,
+    collapsed: bool | None = None,
+    notes: str | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Backup:
-    """Rename a backup, lock it against deletion, or say that its server was meant to be so small (`collapsed=False`).
+    """Rename a backup, lock it against deletion, say that its server was meant to be so small (`collapsed=False`), or
+    replace its notes or its tags.
 
     None changes nothing. Raises PermissionDenied, BackupNotFound.
     """
     Rules(user=user, order=backup.order).update_require()
-    wanted = {"name": name, "locked": locked, "collapsed": collapsed}
+    wanted = {
+        "name": name,
+        "locked": locked,
+        "collapsed": collapsed,
+        "notes": notes,
+        "tags": None if tags is None else list(tags),
+    }
     values = {field: value for field, value in wanted.items() if value is not None}
     if values:
         with transaction.atomic():
             if not compare_and_set(Backup.objects.filter(id=backup.id, deleted_at__isnull=True), **values):
                 raise BackupNotFound
-            audit_record(actor=user, action="backup.update", order_id=backup.order_id, object_id=backup.id, **values)
+            # The notes are the customer's, and may be long: the trail tells that they were changed.
+            told = {field: value for field, value in values.items() if field != "notes"} | (
+                {"notes": True} if "notes" in values else {}
+            )
+            audit_record(actor=user, action="backup.update", order_id=backup.order_id, object_id=backup.id, **told)
     current = Backup.objects.select_related("asset", "operation").filter(id=backup.id).first()
     if current is None:
         raise BackupNotFound

@@ -52,6 +52,7 @@ def staff(permission, **values):
 
 
 R, S = OrderRight, Scope
+NO_ID = "00000000-0000-4000-8000-000000000000"
 PROVISION = "api/v1/orders/{order}/provisions/{provision}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
     "api/v1/orders/": reading(hidden=200),
@@ -67,6 +68,9 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     },
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
+    f"{PROVISION}backups/bulk/": {
+        "POST": [writing(R.DELETE, S.DELETE, ok=200, body={"ids": [NO_ID], "action": "lock"})]
+    },
     f"{PROVISION}backups/{{backup}}/": {
         **reading(),
         "PATCH": [

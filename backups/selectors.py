@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import OuterRef, Q, QuerySet, Subquery, UUIDField
 
 from accounts.models import User
 from backups import kinds
@@ -185,30 +185,6 @@ def operations_ended(*, order: Order, ids: Collection[UUID]) -> list[tuple[Opera
         if backup.order_id == order.id:  # else a backup of another order, which was restored onto this one's server
             backup.order = backup.provision.order = order
     return [(operation, subjects.get(operation.id)) for operation in ended]
-
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """When the newest good backup of an order was completed, and the newest of a server that had lost its files."""
-
-    good_at: datetime | None
-    collapsed_at: datetime | None
-
-    @property
-    def collapsed(self) -> bool:
-        """Whether the server had lost its files since the newest good backup."""
-        return self.collapsed_at is not None and (self.good_at is None or self.collapsed_at > self.good_at)
-
-
-def orders_protection(orders: Collection[Order]) -> dict[UUID, Protection]:
-    """The protection of each order; one without a backup of its server is missing."""
-    newest = (
-        Backup.objects.filter(RESTORABLE, order__in=orders)
-        .values("order")
-        .annotate(good_at=Max("completed_at", filter=WHOLE), collapsed_at=Max("completed_at", filter=Q(collapsed=True)))
-    )
-    rows = newest.values_list("order", "good_at", "collapsed_at")
-    return {order_id: Protection(good_at=good, collapsed_at=collapsed) for order_id, good, collapsed in rows}
 
 
 def backup_names(ids: Collection[UUID]) -> dict[UUID | None, str]:

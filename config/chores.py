@@ -16,11 +16,14 @@ from backups.trials.folder import trials_sweep
 from common.idempotency import idempotency_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from schedules.services.protection import protection_refresh
 from vault.services.derived import derived_trim
 from vault.services.sweep import objects_due, storage_sweep
 
 HOURLY = timedelta(hours=1)
 OFTEN = timedelta(minutes=5)
+EVERY_TICK = timedelta(seconds=30)
+"""Less than the tick's minute: each tick asks for it anew."""
 
 CHORES = (
     Chore(name="expire idempotency keys", every=HOURLY, run=idempotency_expire),
@@ -34,6 +37,7 @@ CHORES = (
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
     Chore(name="start test restores", every=OFTEN, run=trials_due),
+    Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),

@@ -18,10 +18,19 @@ from django.views.decorators.http import require_safe
 
 from common.clock import database_now
 from operations.models import Operation, OperationState
-from operations.selectors import workers_alive
+from operations.selectors import WorkersProblem, workers_problem
+from schedules.protection.fleet import schedules_due_since
 
 BACKLOG_OLD = timedelta(minutes=15)
 """A claimable operation that waits longer than this shows a backlog."""
+
+SCHEDULES_LATE = timedelta(minutes=10)
+"""The tick looks at due schedules every minute: one that it has left for longer shows that it does not."""
+PROBLEMS = {
+    WorkersProblem.NO_SUPERVISOR: "No supervisor of workers is running.",
+    WorkersProblem.NO_WORKER: "No supervisor has a living worker.",
+    WorkersProblem.TICK_LATE: "The tick is late: no chore was requested for minutes.",
+}
 
 
 @never_cache
@@ -41,7 +50,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's si
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature
-    """All of it works: the checks of readyz, a live supervisor with living workers, and no backlog."""
+    """All of it works: the checks of readyz, a live supervisor with living workers, a tick in time, and no backlog."""
     return _answer(list(_not_ready()) or list(_not_healthy()))
 
 
@@ -68,11 +77,12 @@ def _migrations_known() -> frozenset[tuple[str, str]]:
 
 def _not_healthy() -> Iterator[str]:
     now = database_now()
-    alive = workers_alive()
-    if alive is None:
-        yield "No supervisor of workers is running."
-    elif alive == 0:
-        yield "No supervisor has a living worker."
+    problem = workers_problem()
+    if problem is not None:
+        yield PROBLEMS[problem]
+    due = schedules_due_since()
+    if due is not None and now - due > SCHEDULES_LATE:
+        yield f"The oldest due schedule has waited for {(now - due) // timedelta(minutes=1)} minutes."
     waiting = _waiting_since()
     if waiting is not None and now - waiting > BACKLOG_OLD:
         yield f"The oldest queued operation has waited for {(now - waiting) // timedelta(minutes=1)} minutes."

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from backups import metrics as backups_metrics
 from operations import metrics as operations_metrics
+from schedules import metrics as schedules_metrics
 
 METHODS = ["GET", "HEAD"]
 FORWARDED = ("X-Forwarded-For", "X-Real-Ip")
@@ -30,6 +31,7 @@ class PortalCollector(Collector):
         """The families of one scrape. Raises DatabaseError."""
         yield from operations_metrics.metric_families()
         yield from backups_metrics.metric_families()
+        yield from schedules_metrics.metric_families()
 
 
 # Nothing is changed here, and a refusal for lack of a CSRF token would reveal the page.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from django.db.models import Max
@@ -10,12 +11,22 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from operations.errors import OperationNotFound
-from operations.models import LIVE_STATES, Operation, Supervisor
+from operations.models import LIVE_STATES, ChoreRun, Operation, Supervisor
 from orders.models import Order
 from orders.rights import orders_visible
 
 SUPERVISOR_SILENT = timedelta(seconds=30)
 """A supervisor that was not seen for this long counts as gone."""
+TICK_LATE = timedelta(minutes=7)
+"""The tick asks for a chore every few minutes: one that asked for none for this long is late."""
+
+
+class WorkersProblem(StrEnum):
+    """A reason why nothing is done in the background."""
+
+    NO_SUPERVISOR = "no_supervisor"
+    NO_WORKER = "no_worker"
+    TICK_LATE = "tick_late"
 
 
 def operation_get(*, user: User, operation_id: UUID) -> Operation:
@@ -37,3 +48,19 @@ def workers_alive() -> int | None:
     seen = Supervisor.objects.filter(seen_at__gte=Now() - SUPERVISOR_SILENT)
     alive: int | None = seen.aggregate(most=Max("workers_alive"))["most"]
     return alive
+
+
+def workers_problem() -> WorkersProblem | None:
+    """The reason why operations wait, or schedules are not looked at; None while all goes well."""
+    alive = workers_alive()
+    if not alive:
+        return WorkersProblem.NO_SUPERVISOR if alive is None else WorkersProblem.NO_WORKER
+    return WorkersProblem.TICK_LATE if _tick_late() else None
+
+
+def _tick_late() -> bool:
+    """Whether no chore was asked for lately, though a supervisor has been there for long enough to ask."""
+    late = Now() - TICK_LATE
+    if ChoreRun.objects.filter(requested_at__gte=late).exists():
+        return False
+    return Supervisor.objects.filter(seen_at__gte=Now() - SUPERVISOR_SILENT, started_at__lt=late).exists()

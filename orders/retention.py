@@ -21,7 +21,7 @@ class RetentionPolicy:
 
     last: the newest ones. hourly, daily, weekly, monthly, yearly: the newest of each of so many hours, days, ISO weeks,
     months and years that have a backup. within_days: every one that is at most so many days older than the newest.
-    A policy without a rule keeps every backup.
+    A policy without a rule keeps every backup. Raises ValueError for a negative number.
     """
 
     last: int = 0
@@ -31,6 +31,10 @@ class RetentionPolicy:
     monthly: int = 0
     yearly: int = 0
     within_days: int = 0
+
+    def __post_init__(self) -> None:
+        if not all(0 <= kept <= KEPT_MAX for kept in asdict(self).values()):
+            raise ValueError("A rule of a retention is negative, or too large.")
 
     @classmethod
     def from_json(cls, value: object, *, field: str = "retention") -> Self:

@@ -8,3 +8,12 @@ class SchedulesConfig(AppConfig):
 
     name = "schedules"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Add protection to the pages of orders."""
+        # Models exist only now.
+        from backups.web.panels import orders_panels_register, panels_register
+        from schedules.web.protection import ORDERS_PANELS, PANELS
+
+        panels_register(PANELS)
+        orders_panels_register(ORDERS_PANELS)

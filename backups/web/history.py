@@ -42,6 +42,8 @@ WORDS = {
     "backup.expire": gettext_lazy("Safety backup deleted when its time was over"),
     "backup.update": gettext_lazy("Backup changed"),
     "backup.degrade": gettext_lazy("Backup found damaged"),
+    "backup.absent": gettext_lazy("No good backup for longer than promised"),
+    "backup.present": gettext_lazy("There is a good backup again"),
     "backup.delete": gettext_lazy("Backup deleted"),
     "order.create": gettext_lazy("Server ordered"),
     "order.suspend": gettext_lazy("Order suspended"),

@@ -1,4 +1,4 @@
-"""The orders of the caller, each with whether it could be brought back."""
+"""The orders of the caller, each with the columns of the apps further up: whether it could be brought back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from accounts.web.pages import PageView
-from backups.selectors import orders_protection
+from backups.web.panels import orders_panels
 from common.paging import CURSOR, page_read
 from orders.selectors import orders_found
 
@@ -26,9 +26,10 @@ class OrdersView(PageView):
         words = request.GET.get("q", "").replace("\0", "").strip()
         orders = orders_found(user=self.user, words=words)
         page = page_read(orders, cursor=request.GET.get(CURSOR) or None, size=PAGE_SIZE)
-        protection = orders_protection(page.rows)
+        columns = [(panel.title, panel.show(request, page.rows)) for panel in orders_panels()]
         context = {
-            "rows": [(order, protection.get(order.id)) for order in page.rows],
+            "columns": [title for title, _shown in columns],
+            "rows": [(order, [(title, shown.get(order.id)) for title, shown in columns]) for order in page.rows],
             "owners_shown": any(order.customer.owner_id != self.user.id for order in page.rows),
             "search_shown": bool(words or page.older or page.newer),
             "words": words,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from backups.models import BackupStatus
 from backups.rules import Rules, refusal
-from backups.selectors import backups_of_order, orders_protection
+from backups.selectors import backups_of_order
 from backups.usage import UsedBytes, usage_history
 from backups.web.endings import WATCH
 from backups.web.hold import Hold, hold_of
@@ -27,14 +27,12 @@ from backups.web.panels import Place, Shown, panels_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import CURSOR, page_read
-from operations.selectors import workers_alive
+from operations.selectors import workers_problem
 from orders.models import Order
 from orders.rights import OrderRight
 from provisions.errors import NotAPrimaryDeployment
 
 PAGE_SIZE = 25
-GOOD_FOR = timedelta(days=7)
-"""A server whose newest good backup is older is shown as at risk."""
 
 FILTERS = {
     "": (gettext_lazy("All"), list(BackupStatus)),
@@ -58,16 +56,6 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """Whether the server could be brought back, in words."""
-
-    tone: str
-    icon: str
-    title: str
-    last_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class PlanUsage:
     """The limits of the plan and their use; `points` draw the stored bytes over time.
 
@@ -87,7 +75,6 @@ class PlanUsage:
 class Overview:
     """The content of the order page. Equal values look the same, apart from relative times."""
 
-    health: Health
     panels: Mapping[Place, tuple[Shown, ...]]
     usage: PlanUsage
     rows: tuple[BackupRow, ...]
@@ -144,14 +131,13 @@ def overview_of(request: HttpRequest, *, user: User, order: Order, status: str, 
     table = reverse("page-order-backups", kwargs={"order": order.id})
     here = reverse("page-order", kwargs={"order": order.id})
     return Overview(
-        health=_health(order),
         panels=panels_of(request, order),
         usage=_usage(order, rules.used, history, counted=rules.counted(primary) if primary else 0),
         rows=shown,
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         may_read=rules.may_read,
-        workers_away=not workers_alive(),
+        workers_away=workers_problem() is not None,
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
         filters=tuple(
@@ -180,19 +166,6 @@ def poll_address(address: str, *, version: str, live: tuple[UUID, ...]) -> str:
 def _with_query(path: str, *, status: str = "", cursor: str | None = None) -> str:
     query = {name: value for name, value in (("status", status), (CURSOR, cursor)) if value}
     return f"{path}?{urlencode(query)}" if query else path
-
-
-def _health(order: Order) -> Health:
-    protection = orders_protection([order]).get(order.id)
-    if protection is None:
-        return Health("warn", "warning", _("Not protected yet: there is no backup."), None)
-    if protection.good_at is None:
-        return Health("warn", "warning", _("Not protected: there is no good backup."), None)
-    if protection.collapsed:
-        return Health("warn", "warning", _("At risk: the server had lost most of its files."), protection.good_at)
-    if timezone.now() - protection.good_at > GOOD_FOR:
-        return Health("warn", "warning", _("At risk: the last good backup is old."), protection.good_at)
-    return Health("ok", "shield", _("Protected"), protection.good_at)
 
 
 def _usage(order: Order, used: UsedBytes, history: list[tuple[datetime, int]], *, counted: int) -> PlanUsage:

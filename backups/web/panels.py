@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.functional import Promise
@@ -14,7 +15,7 @@ from orders.models import Order
 
 
 class Place(StrEnum):
-    """A place on the order page. All of them are polled with the backups while an operation is live."""
+    """A place on the order page, all of it polled with the backups while an operation is live."""
 
     STATE = "state"
     """Before everything else: whether the server could be brought back."""
@@ -46,6 +47,15 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersPanel:
+    """A part of each row of the orders page. `show` answers for all orders at once; one may be missing."""
+
+    name: str
+    title: str | Promise
+    show: Callable[[HttpRequest, Collection[Order]], Mapping[UUID, Shown]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
     """A page of an order, in the row of links on its head.
 
@@ -59,24 +69,26 @@ class Tab:
     shown: Callable[[HttpRequest, Order], bool] | None = None
 
 
+Registered = TypeVar("Registered", Panel, OrdersPanel, Tab)
+
 _PANELS: dict[str, Panel] = {}
+_ORDERS_PANELS: dict[str, OrdersPanel] = {}
 _TABS: dict[str, Tab] = {}
 
 
 def panels_register(panels: Iterable[Panel]) -> None:
     """Add panels, each name once; a place shows its panels in the order of their registration."""
-    for panel in panels:
-        if panel.name in _PANELS:
-            raise RuntimeError(f"There are two panels named {panel.name}.")
-        _PANELS[panel.name] = panel
+    _register(_PANELS, panels)
+
+
+def orders_panels_register(panels: Iterable[OrdersPanel]) -> None:
+    """Add columns to the orders page, each name once, in the order of their registration."""
+    _register(_ORDERS_PANELS, panels)
 
 
 def tabs_register(tabs: Iterable[Tab]) -> None:
     """Add pages to the links of an order, each name once."""
-    for tab in tabs:
-        if tab.name in _TABS:
-            raise RuntimeError(f"There are two pages of an order named {tab.name}.")
-        _TABS[tab.name] = tab
+    _register(_TABS, tabs)
 
 
 def panels_of(request: HttpRequest, order: Order) -> dict[Place, tuple[Shown, ...]]:
@@ -89,6 +101,18 @@ def panels_of(request: HttpRequest, order: Order) -> dict[Place, tuple[Shown, ..
     return found
 
 
+def orders_panels() -> tuple[OrdersPanel, ...]:
+    """The columns that were added to the orders page."""
+    return tuple(_ORDERS_PANELS.values())
+
+
 def tabs_of(request: HttpRequest, order: Order) -> list[Tab]:
     """The added pages of an order that the caller may open."""
     return [tab for tab in _TABS.values() if tab.shown is None or tab.shown(request, order)]
+
+
+def _register(known: dict[str, Registered], added: Iterable[Registered]) -> None:
+    for one in added:
+        if one.name in known:
+            raise RuntimeError(f"There are two of the name {one.name} on the pages of an order.")
+        known[one.name] = one

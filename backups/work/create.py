@@ -11,6 +11,7 @@ from backups.services.exclusion import exclude_of
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
 from operations.models import Operation
+from operations.services.operations import operation_result
 from operations.work.lease import Lease, operation_succeeds
 from orders.patterns import patterns_of
 from provisions.selectors import provision_sidecar
@@ -37,6 +38,9 @@ def create_run(operation: Operation, lease: Lease) -> None:
             operation=operation, backup=backup, client=client, lease=lease, phase="packing", exclude=exclude
         )
         made = format_of(backup).make(making)
+    if made.warnings_total:
+        # Outlives the backup: the days of an order show it after retention has removed the backup.
+        operation_result(operation=operation, warnings=made.warnings_total)
     _commit(operation=operation, backup=backup, made=made)
 
 

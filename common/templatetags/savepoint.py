@@ -90,12 +90,12 @@ def moment(value: datetime | None, id: str = "") -> SafeString | str:  # noqa: A
         '<time class="moment"{} datetime="{}" tabindex="0">{} <span class="tip">{}</span></time>',
         format_html(' id="{}"', id) if id else "",
         value.astimezone(UTC).isoformat(timespec="seconds"),
-        _relative(value - timezone.now()) if near else formats.date_format(local, "DATE_FORMAT"),
+        relative_text(value - timezone.now()) if near else formats.date_format(local, "DATE_FORMAT"),
         _exact(local),
     )
 
 
-def _relative(away: timedelta) -> str:
+def relative_text(away: timedelta) -> str:
     """How long ago, or in how long, in one unit: `3 hours ago`."""
     if abs(away) < NOW:
         return gettext("just now")

@@ -66,6 +66,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         "POST": [staff("change_order"), staff("delete_order", body={"terminates": True})],
         "DELETE": [staff("change_order")],
     },
+    "api/v1/orders/{order}/protection/": reading(),
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
     f"{PROVISION}backups/bulk/": {
@@ -144,7 +145,8 @@ def _json(body):
 
 def in_another_table(route):
     """The pages of admin and customers: test_admin and test_pages cover each of them."""
-    return route.path == "" or route.path.startswith(("admin/", "orders/", "account/", "accounts/", "^accounts/"))
+    pages = ("admin/", "orders/", "fleet/", "account/", "accounts/", "^accounts/")
+    return route.path == "" or route.path.startswith(pages)
 
 
 def test_every_route_is_in_the_table():

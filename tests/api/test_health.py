@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from operations.models import Operation, OperationState, Supervisor
-from tests.factories import OperationFactory, SupervisorFactory
+from schedules.models import Schedule
+from tests.factories import ChoreRunFactory, OperationFactory, ScheduleFactory, SupervisorFactory
 
 
 @pytest.fixture
@@ -64,6 +65,25 @@ def test_supervisor_without_workers_is_reported(client):
     assert client.get("/healthz").json()["reasons"] == ["No supervisor has a living worker."]
     SupervisorFactory(workers_alive=1)
     assert client.get("/healthz").status_code == 200
+
+
+def test_late_tick_is_reported_once_the_supervisor_had_time_for_one(client):
+    SupervisorFactory()
+    assert client.get("/healthz").status_code == 200
+    Supervisor.objects.update(started_at=timezone.now() - timedelta(minutes=8))
+    assert client.get("/healthz").json()["reasons"] == ["The tick is late: no chore was requested for minutes."]
+    ChoreRunFactory(requested_at=timezone.now() - timedelta(minutes=8))
+    assert client.get("/healthz").status_code == 503
+    ChoreRunFactory()
+    assert client.get("/healthz").status_code == 200
+
+
+def test_due_schedule_that_nothing_looks_at_is_reported(client):
+    SupervisorFactory()
+    schedule = ScheduleFactory(next_due_at=timezone.now() - timedelta(minutes=9))
+    assert client.get("/healthz").status_code == 200
+    Schedule.objects.filter(id=schedule.id).update(next_due_at=timezone.now() - timedelta(minutes=45))
+    assert client.get("/healthz").json()["reasons"] == ["The oldest due schedule has waited for 45 minutes."]
 
 
 def test_backlog_is_reported_in_minutes(client):

@@ -15,7 +15,15 @@ from backups import kinds
 from backups.models import Backup, Finding
 from operations.models import Operation, OperationState, Supervisor
 from orders.services.orders import order_delete
-from tests.factories import AssetFactory, BackupFactory, FindingFactory, OperationFactory, SupervisorFactory
+from schedules.services.protection import protection_refresh
+from tests.factories import (
+    AssetFactory,
+    BackupFactory,
+    FindingFactory,
+    OperationFactory,
+    ScheduleFactory,
+    SupervisorFactory,
+)
 
 OVER = ["succeeded", "failed", "cancelled"]
 
@@ -46,7 +54,23 @@ def test_every_series_is_there_from_the_first_scrape_on(client):
     backups = {("savepoint_backups", status) for status in ("creating", "ready", "failed", "restoring")}
     findings = {("savepoint_findings", invariant) for invariant in ("I1", "I3", "I4", "I5", "I6", "I7")}
     single = {(f"savepoint_{name}",) for name in ("workers_alive", "oldest_queued_seconds", "stored_bytes")}
-    assert scrape(client) == dict.fromkeys(total | live | backups | findings | single, 0)
+    orders = {("savepoint_orders", state) for state in ("protected", "at_risk", "unprotected")}
+    schedules = {("savepoint_schedules", state) for state in ("active", "paused", "broken")}
+    schedules |= {("savepoint_schedule_runs", state) for state in ("due", "running")}
+    single |= {("savepoint_orders_absent",), ("savepoint_schedule_late_seconds",)}
+    assert scrape(client) == dict.fromkeys(total | live | backups | findings | single | orders | schedules, 0)
+
+
+def test_orders_and_schedules_are_counted_by_their_state(client):
+    order = BackupFactory().order
+    ScheduleFactory(order=order, next_due_at=timezone.now() - timedelta(minutes=20))
+    ScheduleFactory(order=order, paused=True, next_due_at=None)
+    ScheduleFactory(order=order, broken=True)
+    protection_refresh()
+    found = scrape(client)
+    assert [found["savepoint_orders", state] for state in ("protected", "at_risk", "unprotected")] == [0, 1, 0]
+    assert [found["savepoint_schedules", state] for state in ("active", "paused", "broken")] == [1, 1, 1]
+    assert 1200 <= found["savepoint_schedule_late_seconds",] < 1260
 
 
 def test_operations_are_counted_by_how_they_stand(client):
@@ -117,7 +141,7 @@ def test_a_scrape_costs_the_same_however_much_there_is(client, django_assert_num
     BackupFactory.create_batch(3)
     OperationFactory.create_batch(3)
     FindingFactory.create_batch(3)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(14):
         scrape(client)
 
 

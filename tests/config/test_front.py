@@ -177,7 +177,8 @@ LANE_OF = {
     },
     "pages": {
         "", "api/v1/orders/", "api/v1/orders/{order}/", "api/v1/orders/{order}/provisions/", P, f"{P}backups/", B,
-        "api/v1/orders/{order}/usage/", "api/v1/orders/{order}/reprovision/", f"{B}restore/", f"{B}verify/",
+        "fleet/", "api/v1/orders/{order}/usage/", "api/v1/orders/{order}/protection/",
+        "api/v1/orders/{order}/reprovision/", f"{B}restore/", f"{B}verify/",
         f"{B}undo/",
         "api/v1/operations/{operation}/", "api/v1/operations/{operation}/cancel/", "api/v1/sidecars/enrol/",
         "api/v1/schema/", "api/v1/docs/", "^api/", ORDER, f"{ORDER}activity/", f"{ORDER}backups/", f"{ORDER}exclude/",

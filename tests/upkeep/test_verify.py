@@ -7,12 +7,12 @@ import pytest
 from accounts.models import AuditEvent
 from backups.models import Backup, Depth, Finding
 from backups.reconcile.run import reconcile
-from backups.selectors import orders_protection
 from backups.services.proof import DAMAGED_KEPT
 from backups.services.upkeep import SHARES, repository_verify, upkeep_due
 from backups.services.verification import backup_verify
 from operations.models import Operation, OperationState
 from repository.chunked.objects import KEYS
+from schedules.protection.facts import order_protection
 from tests.operations.test_keys import SECOND, keks  # noqa: F401  # a fixture
 from tests.world.clients import client_of
 from tests.world.snapshots import flip
@@ -94,9 +94,9 @@ def test_an_order_whose_newest_backup_is_damaged_counts_the_one_before(snapshots
     first, second = two
     flip(snapshots.pack_of(second, b"d"), at=60)
     order = snapshots.order
-    assert orders_protection([order])[order.id].good_at == second.completed_at
+    assert order_protection(order).good_at == second.completed_at
     verified(snapshots)
-    assert orders_protection([order])[order.id].good_at == first.completed_at
+    assert order_protection(order).good_at == first.completed_at
 
 
 def test_the_restore_of_a_damaged_backup_is_refused_with_its_files(snapshots, two):

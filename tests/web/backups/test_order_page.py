@@ -91,12 +91,17 @@ def test_a_limit_in_bytes_is_shown_and_refuses_with_its_reason(rental, owner):
 
 @pytest.mark.parametrize(
     ("days", "said"),
-    [(None, "Not protected yet: there is no backup."), (8, "At risk: the last good backup is old."), (6, "Protected")],
+    [
+        (None, "Not protected yet: there is no backup."),
+        (8, "At risk: the last good backup is old, 1 week ago."),
+        (6, "Protected: backed up 6 days ago."),
+    ],
 )
-def test_health_is_described_in_words(days, said, rental, owner):
+def test_protection_is_described_in_words(days, said, rental, owner):
     if days is not None:
         Backup.objects.filter(id=rental.stored().id).update(completed_at=timezone.now() - timedelta(days=days))
-    assert read(owner.get(rental.page)).one(class_="health").one(class_="badge").text == said
+    sentence = read(owner.get(rental.page)).one(id="protection-sentence").text
+    assert sentence.replace("\xa0", " ") == said
 
 
 def test_progress_is_shown_in_figures_and_words(rental, owner):

@@ -113,9 +113,11 @@ def test_the_newest_backup_that_can_be_used_is_shown(customer, mine):
     made(rented["deleted"], hours=1, deleted_at=timezone.now())
     rented["no plan"].plan.has_backups = False
     rented["no plan"].plan.save()
-    shown = dict(zip(names(mine.get("/")), cells(mine.get("/"), "Last good backup"), strict=True))
-    assert shown.pop("two").replace("\xa0", " ").startswith("3 hours ago")
-    assert shown == {"none": "None yet", "failed": "None yet", "deleted": "None yet", "no plan": "Not in this plan"}
+    shown = dict(zip(names(mine.get("/")), cells(mine.get("/"), "Protection"), strict=True))
+    assert shown.pop("two").replace("\xa0", " ").startswith("Protected Last good backup 3 hours ago")
+    none = "Not protected Not protected yet: there is no backup."
+    plan = "Not protected Not protected: the plan has no backups."
+    assert shown == {"none": none, "failed": none, "deleted": none, "no plan": plan}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_one_name_is_registered_once(registry):
     tab = Tab(name="one", label="One", address="page-order")
     panels_register([panel])
     tabs_register([tab])
-    with pytest.raises(RuntimeError, match="two panels named one"):
+    with pytest.raises(RuntimeError, match="two of the name one"):
         panels_register([panel])
-    with pytest.raises(RuntimeError, match="two pages of an order named one"):
+    with pytest.raises(RuntimeError, match="two of the name one"):
         tabs_register([tab])

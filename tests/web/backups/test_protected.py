@@ -14,15 +14,19 @@ from tests.factories import OperationFactory, ProvisionFactory
 from tests.web.backups.reading import read
 from tests.world.clients import browser_of
 
-PROTECTED = "Protected"
+PROTECTED = "Protected: "
 
 
 def health(answer):
-    return read(answer).one(class_="health")
+    return read(answer).one(class_="protection")
 
 
-def last_good(answer):
-    return read(answer).one("td", data_label="Last good backup").text
+def said(answer):
+    return health(answer).one(id="protection-sentence").text.replace("\xa0", " ")
+
+
+def row(answer):
+    return read(answer).one("td", data_label="Protection").text.replace("\xa0", " ")
 
 
 def of_another_server(rental):
@@ -50,10 +54,10 @@ NO_GOOD_ONE = {
 def test_no_good_backup_is_never_called_protected(case, rental, owner):
     NO_GOOD_ONE[case](rental)
     card = health(owner.get(rental.page))
-    assert "warn" in card.one(class_="badge")["class"]
-    assert card.one(class_="badge").text.startswith("Not protected")
+    assert "bad" in card.one(id="protection-sentence")["class"]
+    assert card.one(id="protection-sentence").text.startswith("Not protected")
     assert not card.has("time")
-    assert last_good(owner.get("/")) in ("None yet", "No good one")
+    assert row(owner.get("/")).startswith("Not protected Not protected")
 
 
 @pytest.mark.parametrize("case", sorted(NO_GOOD_ONE.keys() - {"of another server"}))
@@ -61,10 +65,10 @@ def test_age_of_the_last_good_backup_is_said_beside_newer_ones(case, rental, own
     good = rental.stored()
     NO_GOOD_ONE[case](rental)
     Backup.objects.filter(id=good.id).update(completed_at=timezone.now() - timedelta(hours=3, minutes=5))
-    card = health(owner.get(rental.page))
-    assert card.text.replace("\xa0", " ").count("Last good backup 3 hours ago") == 1
-    assert (card.one(class_="badge").text == PROTECTED) is (case != "collapsed")
-    assert last_good(owner.get("/")).replace("\xa0", " ").startswith("3 hours ago")
+    answer = owner.get(rental.page)
+    assert health(answer).text.replace("\xa0", " ").count("Last good backup 3 hours ago") == 1
+    assert said(answer).startswith(PROTECTED) is (case != "collapsed")
+    assert "Last good backup 3 hours ago" in row(owner.get("/"))
 
 
 def test_safety_backup_of_a_broken_state_does_not_protect(reconciled):
@@ -74,10 +78,8 @@ def test_safety_backup_of_a_broken_state_does_not_protect(reconciled):
     safety = Backup.objects.get(is_safety=True)
     assert timezone.now() - safety.completed_at < timedelta(minutes=5)
     owner = browser_of(reconciled.owner)
-    card = health(owner.get(f"/orders/{reconciled.order.id}/"))
-    assert card.one(class_="badge").text == "At risk: the last good backup is old."
-    assert "Last good backup 1 week ago" in card.text.replace("\xa0", " ")
-    assert last_good(owner.get("/")).replace("\xa0", " ").startswith("1 week ago")
+    assert said(owner.get(f"/orders/{reconciled.order.id}/")) == "At risk: the last good backup is old, 1 week ago."
+    assert "Last good backup 1 week ago" in row(owner.get("/"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The API of schedules and of protection."""

@@ -1,0 +1,90 @@
+"""The stored protection of all orders, kept current; the alarm when backups are absent for longer than promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from accounts.services.audit import audit_record
+from common.states import compare_and_set
+from orders.models import Order
+from schedules.models import OrderProtection
+from schedules.protection.facts import orders_protection
+from schedules.protection.state import Protection
+
+BATCH = 500
+MOST = 40 * BATCH
+"""So many orders are computed by one run of the chore; the others by the next one, a minute later."""
+OVERLAP = timedelta(minutes=5)
+"""A transaction may commit so long after the time of its audit event."""
+SWEEP = timedelta(days=1)
+"""Without any news a row is computed anew after this time."""
+
+
+def protection_refresh() -> int:
+    """Compute the protection of all orders with news, or whose time has come, and raise or clear their alarms.
+
+    Return the number of orders.
+    """
+    now = timezone.now()
+    ids = _orders_due(now)
+    for begin in range(0, len(ids), BATCH):
+        _refresh(ids[begin : begin + BATCH], now=now)
+    return len(ids)
+
+
+def _orders_due(now: datetime) -> Sequence[UUID]:
+    """Orders without a row, with an event of the audit trail since the last run, or whose time has come."""
+    new = Order.objects.filter(protection__isnull=True).values_list("id", flat=True)[:MOST]
+    changing = OrderProtection.objects.filter(until__lte=now).values_list("order_id", flat=True)[:MOST]
+    old = OrderProtection.objects.filter(refreshed_at__lte=now - SWEEP).values_list("order_id", flat=True)[:MOST]
+    return list(dict.fromkeys([*new, *_with_news(), *changing, *old]))[:MOST]
+
+
+def _with_news() -> Sequence[UUID]:
+    newest = OrderProtection.objects.aggregate(at=Max("refreshed_at"))["at"]
+    if newest is None:
+        return []
+    events = AuditEvent.objects.filter(at__gte=newest - OVERLAP, order_id__isnull=False)
+    return [order_id for order_id in events.order_by().values_list("order_id", flat=True).distinct() if order_id]
+
+
+def _refresh(ids: Sequence[UUID], *, now: datetime) -> None:
+    orders = list(Order.objects.filter(id__in=ids).select_related("customer__owner", "plan"))
+    found = orders_protection(orders, now=now)
+    rows = [
+        OrderProtection(
+            order=order,
+            state=found[order.id].state,
+            reason=found[order.id].reason,
+            good_at=found[order.id].good_at,
+            until=found[order.id].until,
+            refreshed_at=now,
+        )
+        for order in orders
+    ]
+    fields = ["state", "reason", "good_at", "until", "refreshed_at"]
+    OrderProtection.objects.bulk_create(rows, update_conflicts=True, unique_fields=["order"], update_fields=fields)
+    alarmed = set(
+        OrderProtection.objects.filter(order__in=orders, absent_at__isnull=False).values_list("order_id", flat=True)
+    )
+    for order in orders:
+        protection = found[order.id]
+        if protection.absent(now) is not (order.id in alarmed):
+            _alarm(order, protection, now=now)
+
+
+def _alarm(order: Order, protection: Protection, *, now: datetime) -> None:
+    """Raise the alarm of one order, or clear it; each is recorded once."""
+    absent = protection.absent(now)
+    rows = OrderProtection.objects.filter(order=order, absent_at__isnull=absent)
+    with transaction.atomic():
+        if compare_and_set(rows, absent_at=now if absent else None):
+            action = "backup.absent" if absent else "backup.present"
+            audit_record(actor=None, action=action, order_id=order.id, object_id=order.id)

@@ -1,0 +1,17 @@
+"""Addresses of schedules and of protection."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+import common.api.paths  # noqa: F401  # registers <id:…>
+from schedules.api.protection import OrderProtectionView
+from schedules.web.fleet import FleetView
+
+web = [
+    path("fleet/", FleetView.as_view(), name="page-fleet"),
+]
+
+api = [
+    path("orders/<id:order>/protection/", OrderProtectionView.as_view(), name="order-protection"),
+]

@@ -1,0 +1,31 @@
+"""The clients of a rental's people."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from rest_framework.test import APIClient
+
+from tests.factories import UserFactory
+from tests.world.clients import browser_of, client_of
+
+
+@pytest.fixture
+def owner(rental) -> Client:
+    """The browser of the order's owner."""
+    return browser_of(rental.owner)
+
+
+@pytest.fixture
+def client(rental) -> APIClient:
+    """The owner's client, with a token."""
+    return client_of(rental.owner)
+
+
+@pytest.fixture
+def clerk(db) -> Client:
+    """The browser of staff who may see every order."""
+    user = UserFactory(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_all_orders"))
+    return browser_of(user)

@@ -63,4 +63,5 @@ proto: env ## generate the wire's code from the .proto
 lock: env ## pin every dependency anew, with hashes
 	@echo 'uv' | $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-uv.lock
 	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra portal --extra sidecar pyproject.toml -o requirements.lock
+	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra portal --extra channels --extra sidecar pyproject.toml -o requirements-channels.lock
 	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock

@@ -28,6 +28,7 @@ from backups.web.backups import (
     OperationCancelPageView,
 )
 from backups.web.backups import BackupView as BackupPageView
+from backups.web.bulk import BackupsBulkView
 from backups.web.exclude import OrderExcludeView
 from backups.web.files import BackupFileDownloadView, BackupFileRawView
 from backups.web.files import BackupFilesView as BackupFilesPageView
@@ -55,6 +56,7 @@ web = [
     path(f"{_ORDER}files/", OrderFilesView.as_view(), name="page-order-files"),
     path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
+    path(f"{_ORDER}backups/bulk/", BackupsBulkView.as_view(), name="page-backups-bulk"),
     path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}exclude/estimate/", OrderExcludeView.as_view(estimates=True), name="page-order-exclude-estimate"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),

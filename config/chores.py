@@ -14,6 +14,7 @@ from backups.services.upkeep import upkeep_due
 from backups.services.usage import usage_sample
 from backups.trials.folder import trials_sweep
 from common.idempotency import idempotency_expire
+from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
 from schedules.services.protection import protection_refresh
@@ -39,6 +40,8 @@ CHORES = (
     Chore(name="start test restores", every=OFTEN, run=trials_due),
     Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
+    Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),
+    Chore(name="forget old notices", every=HOURLY, run=notices_expire),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),
 )

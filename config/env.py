@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,9 +14,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from common.keyring import Keyring, KeyringInvalid
 from config.mail import FROM_LIKE, MailInvalid, MailServer, mail_from_read, mail_server_read
 
-SECRETS = ("SECRET_KEY", "SAVEPOINT_MASTER_KEYS", "SAVEPOINT_MAIL_URL", "SAVEPOINT_METRICS_TOKEN")
+SECRETS = (
+    "SECRET_KEY",
+    "SAVEPOINT_MASTER_KEYS",
+    "SAVEPOINT_MAIL_URL",
+    "SAVEPOINT_METRICS_TOKEN",
+    "SAVEPOINT_STAFF_CHANNELS",
+)
 """Read from NAME, from the file NAME_FILE names, or from `$SAVEPOINT_HOME/secrets/NAME`."""
 
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 LOOPBACK = "127.0.0.0/8,::1/128"
 Network = IPv4Network | IPv6Network
 
@@ -39,6 +49,9 @@ KNOWN = frozenset(
         "SAVEPOINT_METRICS_TOKEN_FILE",
         "SAVEPOINT_METRICS_NETWORKS",
         "SAVEPOINT_STORAGE_ROOTS",
+        "SAVEPOINT_WEBHOOK_ORIGINS",
+        "SAVEPOINT_STAFF_CHANNELS",
+        "SAVEPOINT_STAFF_CHANNELS_FILE",
         # Variables of the demo, the tests and the supervisor. They are no settings of the portal, but share its prefix.
         "SAVEPOINT_DEMO_EXIT",
         "SAVEPOINT_TEST_REQUIRE",
@@ -78,6 +91,8 @@ class Environment:
     metrics_token: str | None
     metrics_networks: tuple[Network, ...]
     storage_roots: tuple[Path, ...]
+    webhook_origins: frozenset[str]
+    staff_channels: tuple[str, ...]
 
 
 def environment_read(environ: Mapping[str, str]) -> Environment:
@@ -114,6 +129,8 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         metrics_token=_metrics_token(environ, home),
         metrics_networks=_metrics_networks(environ.get("SAVEPOINT_METRICS_NETWORKS") or LOOPBACK),
         storage_roots=_storage_roots(environ.get("SAVEPOINT_STORAGE_ROOTS", ""), home),
+        webhook_origins=_webhook_origins(environ.get("SAVEPOINT_WEBHOOK_ORIGINS", "")),
+        staff_channels=_staff_channels(environ, home),
     )
 
 
@@ -241,6 +258,27 @@ def _storage_roots(text: str, home: Path) -> tuple[Path, ...]:
     if not all(root.is_absolute() for root in roots):
         raise EnvironmentInvalid("SAVEPOINT_STORAGE_ROOTS must be absolute folders, like /srv/backups:/mnt/backups.")
     return roots
+
+
+def _webhook_origins(text: str) -> frozenset[str]:
+    """Exact origins, each in the one spelling that addresses are compared with."""
+    origins = [part.strip() for part in text.split(",") if part.strip()]
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin) or origin.endswith(_DEFAULT_PORTS[origin.partition(":")[0]]):
+            raise EnvironmentInvalid(
+                "SAVEPOINT_WEBHOOK_ORIGINS must be origins like http://billing.internal:8080,https://panel.example.com."
+            )
+    return frozenset(origins)
+
+
+def _staff_channels(environ: Mapping[str, str], home: Path) -> tuple[str, ...]:
+    text = _secret_if_any(environ, home, "SAVEPOINT_STAFF_CHANNELS") or ""
+    channels = tuple(text.split())
+    if not all("://" in channel for channel in channels):
+        raise EnvironmentInvalid("SAVEPOINT_STAFF_CHANNELS must be addresses of apprise, separated by spaces.")
+    if channels and find_spec("apprise") is None:
+        raise EnvironmentInvalid("SAVEPOINT_STAFF_CHANNELS needs the package apprise: install savepoint[channels].")
+    return channels
 
 
 def _database(url: str, home: Path) -> dict[str, object]:

@@ -23,6 +23,7 @@ SAVEPOINT_STORAGE_ROOTS = ENVIRONMENT.storage_roots
 SAVEPOINT_URL = ENVIRONMENT.url
 SAVEPOINT_TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 SAVEPOINT_METRICS_TOKEN, SAVEPOINT_METRICS_NETWORKS = ENVIRONMENT.metrics_token, ENVIRONMENT.metrics_networks
+SAVEPOINT_WEBHOOK_ORIGINS, SAVEPOINT_STAFF_CHANNELS = ENVIRONMENT.webhook_origins, ENVIRONMENT.staff_channels
 HTTPS = SAVEPOINT_URL.startswith("https://")
 
 SECRET_KEY = ENVIRONMENT.secret_key
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
     "accounts",
     "orders",
     "provisions",
+    "notices",
     "operations",
     "vault",
     "backups",

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 import accounts.api.schema  # registers how the OpenAPI description shows who calls
 import accounts.urls
 import backups.urls
+import notices.urls
 import operations.urls
 import orders.urls
 import provisions.urls
@@ -28,12 +29,14 @@ admin.site.site_header = admin.site.site_title = "Savepoint"
 urlpatterns = [
     *backups.urls.web,
     *schedules.urls.web,
+    *notices.urls.web,
     path(
         "api/v1/",
         include(
             [
                 *orders.urls.api,
                 *provisions.urls.api,
+                *notices.urls.api,
                 *operations.urls.api,
                 *backups.urls.api,
                 *schedules.urls.api,

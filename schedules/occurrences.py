@@ -10,10 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
+from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+
+from accounts.preferences import time_zone_find
+from common.errors import ValidationError
 from schedules.cron import Cron
 
 SECOND = timedelta(seconds=1)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of this name. Raises ValidationError, as the error of the field `time_zone`."""
+    zone = time_zone_find(name)
+    if zone is None:
+        raise ValidationError(errors={"time_zone": [_("There is no time zone of this name.")]})
+    return zone
 
 
 def occurrences(cron: Cron, *, zone: tzinfo, after: datetime) -> Iterator[datetime]:

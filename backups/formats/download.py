@@ -46,6 +46,10 @@ class Content(Protocol):
         """Raise the reason why the bytes cannot be read, as far as it shows before the first one."""
         ...
 
+    def check(self) -> None:
+        """As `open`, and raise the reason why the chosen paths cannot be had, without making anything."""
+        ...
+
     def read(self, start: int, stop: int | None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` (None: to the end). Closing the iterator ends the reading."""
         ...
@@ -71,6 +75,10 @@ class ArchiveContent:
         """Check the object in storage. Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable."""
         self._reader = asset_open(self._asset)
         self.resumable = self._reader.resumable
+
+    def check(self) -> None:
+        """As `open`: a stored archive is sent as a whole."""
+        self.open()
 
     def read(self, start: int, stop: int | None) -> Iterator[bytes]:
         """The unsealed bytes. Raises as `open`."""

@@ -75,6 +75,13 @@ class MadeContent:
         self._files.open()
         self._is_open = True
 
+    def check(self) -> None:
+        """Find the chosen paths. Raises as `read`, for what shows before the first byte."""
+        self.open()
+        if self._paths:
+            with self._files.writing(self.format, self._paths):
+                pass
+
     def read(self, start: int, stop: int | None) -> Iterator[bytes]:
         """Make the bytes.
 

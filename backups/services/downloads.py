@@ -183,7 +183,7 @@ def asset_content(asset: Asset, choice: DownloadChoice) -> Content:
     return format_of(asset.backup).download(asset, choice)
 
 
-def asset_check(asset: Asset) -> None:
-    """Raise the reason why an asset cannot be read, as far as it shows before the first byte."""
+def asset_check(asset: Asset, choice: DownloadChoice) -> None:
+    """Raise the reason why this part of an asset cannot be read, as far as it shows before the first byte."""
     with damage_noted(asset.backup):
-        asset_content(asset, DownloadChoice()).open()
+        asset_content(asset, choice).check()

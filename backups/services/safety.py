@@ -79,7 +79,7 @@ def _expire(expired: Backup) -> bool:
         backup = row_lock(still)
         if backup is None:
             return False
-        deletion_start(order=order, backup=backup, user=None, action="backup.expire")
+        deletion_start(order=order, backup=backup, user=None, action="backup.expire", told=False)
     return True
 
 

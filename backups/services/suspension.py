@@ -84,7 +84,11 @@ def _advance(order_id: UUID) -> int:
 
 def _remove(order: Order, backups: QuerySet[Backup]) -> int:
     """Start the deletion of every backup, locked ones too; those of running work are left to a later run."""
-    found = list(backups.filter(status__in=[BackupStatus.READY, BackupStatus.FAILED]).select_for_update())
+    found = list(
+        backups.select_related("provision")
+        .filter(status__in=[BackupStatus.READY, BackupStatus.FAILED])
+        .select_for_update()
+    )
     for backup in found:
         deletion_start(order=order, backup=backup, user=None, action="backup.remove")
     if found:

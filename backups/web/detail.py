@@ -119,6 +119,7 @@ class Detail:
 
     row: BackupRow
     server: str
+    notes: str
     sha256: str
     format: str
     added_bytes: int | None
@@ -168,6 +169,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
     return Detail(
         row=row,
         server=backup.provision.name,
+        notes=backup.notes,
         sha256=(backup.asset.sha256 if backup.asset else None) or "",
         format=str(BackupFormat(backup.format).label),
         added_bytes=backup.added_bytes,

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from archives.formats import ArchiveFormat
 from backups.errors import PathNotFound
+from backups.formats.download import DownloadChoice
 from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.rules import Rules
@@ -200,6 +201,16 @@ def path_asked(query: QueryDict) -> bytes:
         return path_of(query)
     except ValueError:
         raise PathNotFound from None
+
+
+def choice_of(query: QueryDict) -> DownloadChoice:
+    """The part of a download that a query asks for. Raises PathNotFound; an unknown format is refused by the bytes."""
+    named = query.get("format", "")
+    try:
+        paths = tuple(path_within(text) for text in query.getlist("path"))
+    except ValueError:
+        raise PathNotFound from None
+    return DownloadChoice(format=ArchiveFormat(named) if named in list(ArchiveFormat) else None, paths=paths)
 
 
 def look_of(query: QueryDict) -> Look:

@@ -45,6 +45,7 @@ WORDS = {
     "backup.absent": gettext_lazy("No good backup for longer than promised"),
     "backup.present": gettext_lazy("There is a good backup again"),
     "backup.delete": gettext_lazy("Backup deleted"),
+    "backup.remove": gettext_lazy("Backup removed at the end of the suspension"),
     "order.create": gettext_lazy("Server ordered"),
     "order.suspend": gettext_lazy("Order suspended"),
     "order.unsuspend": gettext_lazy("Suspension lifted"),

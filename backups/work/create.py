@@ -10,6 +10,7 @@ from backups.rules import order_allows_backups
 from backups.services.exclusion import exclude_of
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
+from backups.services.told import create_begins
 from operations.models import Operation
 from operations.services.operations import operation_result
 from operations.work.lease import Lease, operation_succeeds
@@ -22,6 +23,7 @@ def create_run(operation: Operation, lease: Lease) -> None:
     # A cancel while the operation waited on the queue goes before any other error.
     lease.checkpoint()
     backup = operation_subject(operation)
+    create_begins(operation, backup)
     order_allows_backups(operation_order(operation))
     sidecar = provision_sidecar(backup.provision)
     with sidecar_open(

@@ -124,7 +124,7 @@ def _backups(gathered: Mapping[UUID, _Gathered]) -> None:
             good_at=Max("completed_at", filter=WHOLE),
             collapsed_at=Max("completed_at", filter=Q(collapsed=True)),
             proven_at=Max("verified_at", filter=verified),
-            tested_at=Max("verified_at", filter=verified & Q(proof__depth="restore")),
+            tested_at=Max("proven_at", filter=WHOLE),
         )
     )
     for row in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import AuditEvent
+from backups.formats.download import DownloadChoice
 from backups.models import Backup, Finding
 from backups.reconcile import archives
 from backups.services.downloads import asset_check
@@ -160,5 +161,5 @@ def test_page_and_api_say_that_a_backup_is_damaged(reconciled, backup):
 
 
 def test_whole_archive_passes_the_check_before_a_download(reconciled, backup):
-    asset_check(Backup.objects.get(id=backup.id).asset)
+    asset_check(Backup.objects.get(id=backup.id).asset, DownloadChoice())
     assert not Finding.objects.exists()

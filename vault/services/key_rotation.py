@@ -17,6 +17,7 @@ from accounts.services.second_factor import second_factor_rewrap
 from common.errors import ApplicationError, KeyUnavailable
 from common.keyring import KeyringError
 from common.locks import row_lock
+from notices.models import Endpoint
 from provisions.models import Provision, SidecarAuthority
 from repository.storage import StorageError
 from vault.models import DataKey, StorageTarget
@@ -29,6 +30,9 @@ ENCRYPTED_COLUMNS: tuple[tuple[type[Model], str], ...] = (
     (Provision, "token"),
     (SidecarAuthority, "key"),
     (StorageTarget, "secrets"),
+    (Endpoint, "url"),
+    (Endpoint, "secret"),
+    (Endpoint, "old_secret"),
 )
 
 

@@ -16,9 +16,11 @@ from common.errors import ApplicationError, KeyUnavailable
 from repository.archive.object_keys import LISTING_SUFFIX, MANIFEST_SUFFIX
 from repository.errors import RepositoryError
 from repository.storage import Storage, StorageError, StorageUnsupported
+from vault.errors import StorageUnavailableError
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.opening import target_open
 from vault.services.repositories import FOLDER, snapshot_delete
+from vault.services.unreachable import target_unreachable
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ def storage_sweep() -> int:
         try:
             swept += target_sweep(target.id)
         except (StorageError, ApplicationError) as error:
+            if isinstance(error, StorageUnavailableError) or (isinstance(error, StorageError) and error.retryable):
+                target_unreachable(target)
             # A target that is unreachable, or whose secrets cannot be decrypted, does not stop the sweep of the others.
             _say(target, f"the sweep was stopped: {error}")
         except Exception:

@@ -107,6 +107,15 @@ def test_chosen_files_are_downloaded_as_one_file(page, stocked, browser):
         assert opened.read("world/level.dat") == bytes(range(256)) * 40
 
 
+@pytest.mark.parametrize("path", ["nothing", "world/nothing", "../..", "a%00", "%zz"])
+@pytest.mark.parametrize("archive", ["zip", "tar.gz", "tar.zst"])
+def test_chosen_path_that_is_not_there_is_said_on_a_page(path, archive, stocked, backup, browser):
+    """The address of the bytes would answer with JSON."""
+    address = f"/orders/{stocked.order.id}/backups/{backup.id}/download/"
+    response = browser.get(address, {"path": ["world/level.dat", path], "format": archive})
+    assert (response.status_code, response["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
 @pytest.mark.parametrize("path", ["nothing", "../..", "/etc", "a%00", "%zz"])
 def test_a_path_that_is_not_there_is_a_404(path, page):
     for rest in ("", "file/", "raw/", "download/"):

@@ -1,0 +1,1 @@
+"""Notices: events of backups and orders, told by inbox, mail, webhook, Discord, heartbeat and staff channel."""

@@ -1,0 +1,1 @@
+"""Writes of notices: keyword-only, typed, named entity_verb."""

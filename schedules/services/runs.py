@@ -1,0 +1,130 @@
+"""Runs: their start through the service that people call, and their end with the operation."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from backups import kinds
+from backups.errors import OperationInProgress
+from backups.models import Backup
+from backups.services.backups import backup_create
+from common.clock import database_now
+from common.errors import ApplicationError
+from common.locks import row_lock
+from common.states import compare_and_set
+from operations.models import LIVE_STATES, Operation, OperationState
+from orders.errors import OrderSuspended, PlanHasNoBackups
+from orders.models import BackupFormat
+from orders.patterns import patterns_of
+from schedules.models import RunState, ScheduleRun
+from schedules.rules import backup_name
+from schedules.services.due import runs_make, schedules_due
+
+log = logging.getLogger(__name__)
+
+STARTED_A_TICK = 1000
+"""How many runs one tick starts; the next one goes on."""
+KEPT = timedelta(days=100)
+"""The time for which a run is kept after its end."""
+EXPIRED_A_RUN = 10_000
+SKIPPING = (OrderSuspended, PlanHasNoBackups)
+"""Reasons for which nothing is wrong with a run that makes no backup."""
+
+
+def runs_startable(*, now: datetime) -> bool:
+    """Whether a schedule is due, or a run waits for its start."""
+    return schedules_due(now=now).exists() or _startable(now).exists()
+
+
+def schedules_tick(*, now: datetime | None = None) -> int:
+    """Make the runs that are due, and start those whose time has come. Return how many started.
+
+    A run whose order is busy stays due; the next tick tries it again.
+    """
+    moment = now or database_now()
+    runs_make(now=moment)
+    ids = _startable(moment).order_by("starts_at", "id").values_list("id", flat=True)
+    return sum(run_start(run_id, now=moment) for run_id in list(ids[:STARTED_A_TICK]))
+
+
+def _startable(now: datetime) -> QuerySet[ScheduleRun]:
+    busy = Operation.objects.filter(state__in=LIVE_STATES, exclusive=True, order__isnull=False).values("order")
+    return ScheduleRun.objects.filter(state=RunState.DUE, starts_at__lte=now).exclude(schedule__order__in=busy)
+
+
+def run_start(run_id: UUID, *, now: datetime) -> bool:
+    """Start the backup of a run that is due; return whether it began.
+
+    The run is skipped when its order takes no new backups, and fails for any other reason but a busy order.
+    """
+    try:
+        with transaction.atomic():
+            return _begin(run_id, now=now) is not None
+    except OperationInProgress:
+        return False
+    except SKIPPING as error:
+        _over(run_id, state=RunState.SKIPPED, code=error.code, now=now)
+    except ApplicationError as error:
+        _over(run_id, state=RunState.FAILED, code=error.code, now=now)
+    except Exception:
+        log.exception("run %s could not start", run_id)
+        _over(run_id, state=RunState.FAILED, code=ApplicationError.code, now=now)
+    return False
+
+
+def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
+    rows = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE).select_related("schedule", "provision")
+    run = row_lock(rows)
+    if run is None:
+        return None
+    schedule = run.schedule
+    backup = backup_create(
+        user=None,
+        order_id=schedule.order_id,
+        provision_id=run.provision_id,
+        name=backup_name(schedule, server=run.provision.name, at=run.due_at),
+        format_wanted=BackupFormat(schedule.format) if schedule.format else None,
+        exclude=patterns_of(schedule.exclude),
+        tags=schedule.tags,
+        only_if_changed=schedule.only_if_changed,
+        schedule=schedule.id,
+        idempotency=None,
+    )
+    compare_and_set(
+        ScheduleRun.objects.filter(id=run.id, state=RunState.DUE),
+        state=RunState.RUNNING,
+        backup=backup,
+        operation_id=backup.operation_id,
+        started_at=now,
+    )
+    return backup
+
+
+def _over(run_id: UUID, *, state: RunState, code: str, now: datetime) -> None:
+    due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
+    compare_and_set(due, state=state, error_code=code, finished_at=now)
+
+
+def run_ended(operation: Operation) -> None:
+    """Write the end of a run, in the transaction that ends its operation."""
+    if operation.kind != kinds.CREATE.name:
+        return
+    running = ScheduleRun.objects.filter(operation_id=operation.id, state=RunState.RUNNING)
+    if operation.state == OperationState.SUCCEEDED:
+        state = RunState.UNCHANGED if operation.result.get("unchanged") else RunState.SUCCEEDED
+    else:
+        state = RunState.FAILED
+    compare_and_set(running, state=state, error_code=operation.error_code, finished_at=operation.finished_at)
+
+
+def runs_expire(*, now: datetime | None = None) -> int:
+    """Delete runs that ended long ago; return how many."""
+    old = ScheduleRun.objects.filter(finished_at__lt=(now or timezone.now()) - KEPT).order_by("finished_at")
+    ids = list(old.values_list("id", flat=True)[:EXPIRED_A_RUN])
+    return ScheduleRun.objects.filter(id__in=ids).delete()[0]

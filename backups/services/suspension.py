@@ -84,11 +84,8 @@ def _advance(order_id: UUID) -> int:
 
 def _remove(order: Order, backups: QuerySet[Backup]) -> int:
     """Start the deletion of every backup, locked ones too; those of running work are left to a later run."""
-    found = list(
-        backups.select_related("provision")
-        .filter(status__in=[BackupStatus.READY, BackupStatus.FAILED])
-        .select_for_update()
-    )
+    ready = backups.filter(status__in=[BackupStatus.READY, BackupStatus.FAILED])
+    found = list(ready.select_related("provision").select_for_update(of=("self",)))
     for backup in found:
         deletion_start(order=order, backup=backup, user=None, action="backup.remove")
     if found:

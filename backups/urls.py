@@ -11,6 +11,7 @@ from backups.api.bulk import BackupBulkView
 from backups.api.estimates import EstimateView
 from backups.api.file_content import BackupFileView
 from backups.api.files import BackupFilesView
+from backups.api.forecast import OrderForecastView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
 from backups.api.usage import OrderUsageView
@@ -88,6 +89,7 @@ web = [
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
+    path("orders/<id:order>/usage/forecast/", OrderForecastView.as_view(), name="order-usage-forecast"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
     path(f"{_BACKUPS}bulk/", BackupBulkView.as_view(), name="backup-bulk"),
     path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),

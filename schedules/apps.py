@@ -12,8 +12,10 @@ class SchedulesConfig(AppConfig):
     def ready(self) -> None:
         """Add protection to the pages of orders."""
         # Models exist only now.
-        from backups.web.panels import orders_panels_register, panels_register
+        from backups.web.panels import orders_panels_register, panels_register, tabs_register
         from schedules.web.protection import ORDERS_PANELS, PANELS
+        from schedules.web.usage import TABS
 
+        tabs_register(TABS)
         panels_register(PANELS)
         orders_panels_register(ORDERS_PANELS)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from backups.labels import TAG_LENGTH_MAX, TAGS_MAX, notes_clean, tags_clean
+
+Given = TypeVar("Given")
+Cleaned = TypeVar("Cleaned")
 
 
 class NotesField(serializers.CharField):
@@ -45,7 +49,7 @@ class TagsField(serializers.ListField):
         return _checked(tags_clean, super().to_internal_value(data))
 
 
-def _checked(clean: Any, value: Any) -> Any:
+def _checked(clean: Callable[[Given], Cleaned], value: Given) -> Cleaned:
     try:
         return clean(value)
     except ValidationError as error:

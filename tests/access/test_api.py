@@ -62,6 +62,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     # The sidecar leads nowhere: everyone with access is told so.
     f"{PROVISION}estimate/": reading(right=R.CREATE, scope=S.CREATE, ok=503, suspended=409),
     "api/v1/orders/{order}/usage/": reading(),
+    "api/v1/orders/{order}/usage/forecast/": reading(),
     "api/v1/orders/{order}/suspension/": {
         "POST": [staff("change_order"), staff("delete_order", body={"terminates": True})],
         "DELETE": [staff("change_order")],

@@ -99,6 +99,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "fleet/": reading(fleet=True),
     "orders/{order}/": reading(),
     "orders/{order}/activity/": reading(),
+    "orders/{order}/usage/": reading(),
     "orders/{order}/backups/": reading(),
     "orders/{order}/backups/create/": asking(R.CREATE),
     # The sidecar leads nowhere, and some lack the right to ask it: everyone who sees the form is told why.

@@ -81,7 +81,7 @@ def test_the_api_tells_rate_limit_and_what_each_schedule_added(rental, growing):
 def test_the_page_shows_numbers_and_a_picture(rental, growing):
     answer = browser_of(rental.owner).get(f"/orders/{rental.order.id}/usage/")
     page = read(answer)
-    assert "grow by 1.0 MiB a day" in page.one(id="forecast").text
+    assert "grow by 1 MiB a day" in page.one(id="forecast").text
     assert "the limit is reached on" in page.one(id="forecast").text
     assert len(page.all("rect")) == 4
     tall = [float(bar["height"]) for bar in page.all("rect")]

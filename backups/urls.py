@@ -7,9 +7,11 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
+from backups.api.bulk import BackupBulkView
 from backups.api.estimates import EstimateView
 from backups.api.file_content import BackupFileView
 from backups.api.files import BackupFilesView
+from backups.api.forecast import OrderForecastView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
 from backups.api.usage import OrderUsageView
@@ -27,6 +29,7 @@ from backups.web.backups import (
     OperationCancelPageView,
 )
 from backups.web.backups import BackupView as BackupPageView
+from backups.web.bulk import BackupsBulkView
 from backups.web.exclude import OrderExcludeView
 from backups.web.files import BackupFileDownloadView, BackupFileRawView
 from backups.web.files import BackupFilesView as BackupFilesPageView
@@ -54,6 +57,7 @@ web = [
     path(f"{_ORDER}files/", OrderFilesView.as_view(), name="page-order-files"),
     path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
+    path(f"{_ORDER}backups/bulk/", BackupsBulkView.as_view(), name="page-backups-bulk"),
     path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}exclude/estimate/", OrderExcludeView.as_view(estimates=True), name="page-order-exclude-estimate"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
@@ -85,7 +89,9 @@ web = [
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
+    path("orders/<id:order>/usage/forecast/", OrderForecastView.as_view(), name="order-usage-forecast"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
+    path(f"{_BACKUPS}bulk/", BackupBulkView.as_view(), name="backup-bulk"),
     path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
     path(f"{_BACKUPS}<id:backup>/files/", BackupFilesView.as_view(), name="backup-files"),

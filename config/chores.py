@@ -8,8 +8,11 @@ from accounts.services.sessions import sessions_expire
 from backups.reconcile.run import reconcile_upkeep
 from backups.services.exchanges import exchanges_settle
 from backups.services.safety import safety_expire
+from backups.services.suspension import suspensions_advance
+from backups.services.trials import trials_due
 from backups.services.upkeep import upkeep_due
 from backups.services.usage import usage_sample
+from backups.trials.folder import trials_sweep
 from common.idempotency import idempotency_expire
 from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
@@ -31,6 +34,8 @@ CHORES = (
     Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
     Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
     Chore(name="rotate backups", every=OFTEN, run=rotations_apply, wanted=rotations_wanted),
+    Chore(name="remove backups of suspended orders", every=HOURLY, run=suspensions_advance),
+    Chore(name="remove leftovers of test restores", every=HOURLY, run=trials_sweep),
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
     Chore(name="trim derived files", every=HOURLY, run=derived_trim),
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
@@ -39,6 +44,7 @@ CHORES = (
     Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted),
     Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
     Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat),
+    Chore(name="start test restores", every=OFTEN, run=trials_due),
     Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),

@@ -13,6 +13,6 @@ class NoticesConfig(AppConfig):
         """Record an event when an order is suspended: orders stand below and cannot call this app."""
         # Models exist only now.
         from notices.services.events import suspension_record
-        from orders.services.orders import suspensions_watch
+        from orders.services.suspension import suspension_listen
 
-        suspensions_watch(suspension_record)
+        suspension_listen(suspension_record)

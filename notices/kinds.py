@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -37,10 +40,13 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The texts of a kind. title: in a few words. sentence: filled with an event's params. tone, icon: of pages."""
+    """The texts of a kind. title: in a few words. sentence: filled with an event's params; `instead` has others, for
+    events with a param of that name. tone, icon: of pages.
+    """
 
     title: Text
     sentence: Text
+    instead: Mapping[str, Text] = field(default_factory=dict)
     tone: str = "info"
     icon: str = "info"
 
@@ -107,6 +113,15 @@ WORDS: Mapping[EventKind, Words] = {
     K.ORDER_SUSPENDED: Words(
         title=gettext_lazy("Order suspended"),
         sentence=gettext_lazy("No new backup is made. Existing backups are kept and can be downloaded."),
+        instead={
+            "locked": gettext_lazy(
+                "The backups can be downloaded until %(removal_at)s, then they are removed, and these locked ones with "
+                "them: %(locked)s."
+            ),
+            "removal_at": gettext_lazy(
+                "No new backup is made. The backups can be downloaded until %(removal_at)s, then they are removed."
+            ),
+        },
         tone="warn",
         icon="warning",
     ),
@@ -143,7 +158,9 @@ def event_sentence(*, kind: str, code: str, params: Params) -> str:
     """An event as a sentence in the active language, with the sentence of its error if it has one."""
     shown: dict[str, str | int] = {name: _shown(name, value) for name, value in params.items() if name != "error"}
     try:
-        said = str(WORDS[EventKind(kind)].sentence) % shown
+        words = WORDS[EventKind(kind)]
+        sentence = next((text for name, text in words.instead.items() if name in shown), words.sentence)
+        said = str(sentence) % shown
     except (KeyError, ValueError):
         # Parameters of another release: the title is still true.
         said = event_title(kind)
@@ -165,6 +182,9 @@ def digest_title(*, kind: str, count: int) -> str:
 
 
 def _shown(name: str, value: object) -> str | int:
+    if name.endswith("_at"):
+        moment = timezone.localtime(datetime.fromisoformat(str(value)))
+        return f"{date_format(moment, 'DATETIME_FORMAT')} {moment:%Z}"
     if isinstance(value, int) and not isinstance(value, bool):
         return size_text(value) if name.endswith("_bytes") else value
     return name_isolated(str(value))

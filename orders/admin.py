@@ -6,7 +6,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import RightsExceeded
@@ -14,8 +17,9 @@ from accounts.models import User
 from common.admin import FleetAdmin, ReadOnlyAdmin, ServiceDeletes
 from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan, PlanReduction
 from orders.rights import OrderRight, order_rights
-from orders.services.orders import member_grant, member_withdraw, order_create, order_delete, order_suspend
 from orders.services.plans import order_update, plan_save
+from orders.services.orders import member_grant, member_withdraw, order_create, order_delete
+from orders.services.suspension import order_suspend, order_suspend_now, order_unsuspend
 
 DEFAULTED = (
     "backup_format",
@@ -26,6 +30,7 @@ DEFAULTED = (
     "sources",
     "formats",
     "suspension_days",
+    "trial_days",
 )
 """Fields of a plan that a program may leave out of the form."""
 
@@ -79,17 +84,18 @@ class PlanReductionAdmin(ReadOnlyAdmin):
 class OrderAdmin(ServiceDeletes):
     """Orders of customers. An order stays with its customer: its data is sealed for that customer alone."""
 
-    list_display = ["name", "customer", "plan", "suspended_at", "created_at"]
+    list_display = ["name", "customer", "plan", "suspended_at", "removal_at", "created_at"]
     list_select_related = ["customer", "plan"]
     list_filter = ["plan"]
     search_fields = ["name", "customer__name", "=id"]
-    fields = ["customer", "plan", "name", "suspended_at"]
+    fields = ["customer", "plan", "name", "suspended_at", "removal_at", "terminates"]
+    actions = ["suspend", "terminate", "lift"]
     autocomplete_fields = ["customer", "plan"]
     ordering = ["-created_at", "-id"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:  # noqa: ARG002  # Django's signature
-        """The customer is chosen once."""
-        return ["customer"] if obj else []
+        """The customer is chosen once; the date of removal follows from the suspension."""
+        return ["removal_at", "terminates", *(["customer"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: Order, form: forms.Form, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Create the order, or change it; a suspension is recorded in the audit trail."""
@@ -101,10 +107,39 @@ class OrderAdmin(ServiceDeletes):
         if "suspended_at" in form.changed_data:
             order_suspend(order=obj, since=obj.suspended_at, actor=actor)
 
+    @admin.action(description=_("Suspend"), permissions=["change"])
+    def suspend(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
+        """Suspend orders from now on."""
+        self._suspend(request, orders, terminates=False)
+
+    @admin.action(description=_("Delete at the end of the grace period"), permissions=["delete"])
+    def terminate(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
+        """Suspend orders, and delete them with their backups at the date of removal."""
+        self._suspend(request, orders, terminates=True)
+
+    @admin.action(description=_("Lift the suspension"), permissions=["change"])
+    def lift(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
+        """Lift the suspension of orders, and take a deletion back."""
+        actor: Any = request.user
+        for order in orders:
+            order_unsuspend(user=actor, order=order)
+
+    def _suspend(self, request: HttpRequest, orders: QuerySet[Order], *, terminates: bool) -> None:
+        actor: Any = request.user
+        for order in orders:
+            suspended = order_suspend_now(user=actor, order=order, terminates=terminates)
+            self.message_user(request, suspended_said(suspended))
+
     def delete_by_service(self, request: HttpRequest, obj: Order) -> None:
         """Delete the order with all that belongs to it, unless an operation is active."""
         actor: Any = request.user
         order_delete(order=obj, actor=actor)
+
+
+def suspended_said(order: Order) -> str:
+    """The date of removal of a suspended order, in a sentence."""
+    day = date_format(order.removal_at, "DATETIME_FORMAT") if order.removal_at else ""
+    return gettext("%(name)s: its backups can be downloaded until %(day)s.") % {"name": order.name, "day": day}
 
 
 class MemberForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs

@@ -9,12 +9,14 @@ from schedules.api.protection import OrderProtectionView
 from schedules.api.schedules import ScheduleListView, ScheduleRunView, ScheduleView
 from schedules.api.triggers import UpdateTriggerView
 from schedules.web.fleet import FleetView
+from schedules.web.usage import OrderUsagePageView
 
 _ORDER = "orders/<id:order>/schedules/"
 _SERVER = "orders/<id:order>/provisions/<id:provision>/schedules/"
 
 web = [
     path("fleet/", FleetView.as_view(), name="page-fleet"),
+    path("orders/<id:order>/usage/", OrderUsagePageView.as_view(), name="page-order-usage"),
 ]
 
 api = [

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND, RULES, backup_accepted, backup_shown, backups_shown
+from backups.api.bulk import BackupListQuery
 from backups.api.serializers import BackupCreateFields, BackupSerializer, BackupUpdateFields
 from backups.errors import BackupLocked, LimitReached, QuotaExceeded
 from backups.models import Backup
@@ -37,14 +38,16 @@ class BackupListView(ApiView):
 
     @extend_schema(
         operation_id="backups_list",
-        parameters=[CURSOR_PARAMETER],
+        parameters=[CURSOR_PARAMETER, BackupListQuery],
         responses={200: BackupPage, **problems(ValidationError, OrderNotFound, ProvisionNotFound)},
     )
     def get(self, request: Request, order: UUID, provision: UUID) -> Response:
-        """List the backups of a server, newest first."""
+        """List the backups of a server, newest first; all of them, or those that match every filter."""
         pages = NewestFirst()
         backups = backups_of(user=caller_of(request), order_id=order, provision_id=provision)
-        page = pages.paginate_queryset(backups, request, self)
+        query = BackupListQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        page = pages.paginate_queryset(query.filter().of(backups), request, self)
         return pages.get_paginated_response(backups_shown(page))
 
     @extend_schema(
@@ -75,6 +78,8 @@ class BackupListView(ApiView):
             name=fields.get("name"),
             format_wanted=BackupFormat(fields["format"]) if "format" in fields else None,
             exclude=fields.get("exclude", ()),
+            notes=fields.get("notes", ""),
+            tags=fields.get("tags", ()),
             idempotency=idempotency_key(request, user_id=user.id),
         )
         return backup_accepted(request, backup)
@@ -100,7 +105,7 @@ class BackupView(ApiView):
         responses={200: BackupSerializer, **problems(ValidationError, *NOT_FOUND)},
     )
     def patch(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Rename a backup, lock it against deletion and unlock it, or accept one of a server that lost its files."""
+        """Rename a backup, lock and unlock it, replace its notes or tags, or accept one of a server that lost files."""
         fields = body_read(request, BackupUpdateFields)
         found = _backup(request, order, provision, backup)
         changed = backup_update(
@@ -109,6 +114,8 @@ class BackupView(ApiView):
             name=fields.get("name"),
             locked=fields.get("locked"),
             collapsed=fields.get("collapsed"),
+            notes=fields.get("notes"),
+            tags=fields.get("tags"),
         )
         return Response(backup_shown(changed))
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from backups.api.labels import NotesField, TagsField
 from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus, Depth
 from backups.services.restores import PATHS_MAX
@@ -85,6 +86,9 @@ class BackupSerializer(serializers.Serializer[Any]):
     )
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
+    notes = serializers.CharField()
+    tags = serializers.ListField(child=serializers.CharField())
+    schedule = serializers.UUIDField(source="schedule_id", allow_null=True, help_text="The schedule that made it.")
     locked = serializers.BooleanField(help_text="Kept from deletion.")
     safety = serializers.BooleanField(source="is_safety", help_text="Made by the product before a restore.")
     expires_at = UtcField(allow_null=True, help_text="When a safety backup goes, unless it is locked.")
@@ -145,6 +149,8 @@ class BackupCreateFields(StrictSerializer):
         choices=BackupFormat.values, required=False, help_text="Default: as the plan of the order says."
     )
     exclude = PatternsField(required=False, help_text=f"{PATTERNS_HELP} They count for this backup alone.")
+    notes = NotesField()
+    tags = TagsField()
 
 
 class PatternCountSerializer(serializers.Serializer[Any]):
@@ -197,6 +203,8 @@ class BackupUpdateFields(StrictSerializer):
 
     name = NameField(required=False)
     locked = StrictBooleanField(required=False, help_text="Whether it is kept from deletion.")
+    notes = NotesField()
+    tags = TagsField()
     collapsed = StrictBooleanField(
         required=False, help_text="`false`: the server was meant to be so small, and this is a good backup of it."
     )

@@ -31,9 +31,12 @@ class BackupVerifyFields(StrictSerializer):
     """The body of a request for a verification."""
 
     depth = serializers.ChoiceField(
-        choices=[Depth.STRUCTURE.value, Depth.DATA.value],
+        choices=[Depth.STRUCTURE.value, Depth.DATA.value, Depth.RESTORE.value],
         default=Depth.STRUCTURE.value,
-        help_text="`structure`: everything is there and fits together. `data`: every byte is read, too.",
+        help_text=(
+            "`structure`: everything is there and fits together. `data`: every byte is read, too. `restore`: it is "
+            "restored on a machine of the portal, and every file is compared."
+        ),
     )
 
 

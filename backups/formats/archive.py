@@ -11,10 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from archives.formats import ArchiveFormat
+from archives.tar_stream import Member
 from backups.errors import PreviewUnavailable
 from backups.formats.archive_contents import archive_entries
 from backups.formats.archive_download import ArchiveFiles
-from backups.formats.archive_reading import archive_content
+from backups.formats.archive_reading import archive_content, archive_members
 from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
 from backups.formats.download import CONTENT_TYPES, ArchiveContent, Content, DownloadChoice
 from backups.formats.interface import Made, Making, Restoring
@@ -129,6 +130,10 @@ class ArchiveBackupFormat:
     def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
         """A file out of the archive, which is read up to it."""
         return archive_content(backup, item, start=start, stop=stop)
+
+    def members(self, backup: Backup, *, checkpoint: Checkpoint) -> AbstractContextManager[Iterator[Member]]:
+        """One pass over the archive."""
+        return archive_members(backup, checkpoint=checkpoint)
 
     def fetch(self, restoring: Restoring) -> None:
         """Bring the archive into the sidecar's scratch folder, whole and as it was made."""

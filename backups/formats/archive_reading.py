@@ -5,16 +5,20 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from typing import IO, cast
 
 from isal import igzip_lib, isal_zlib
 
 from archives.formats import ArchiveFormat
+from archives.tar_format import TarMember
+from archives.tar_stream import Member
 from archives.zstd_frames import zstd_unpack
 from backups.errors import FilesUnavailable
 from backups.models import Backup
 from repository.archive.object_keys import archive_format
 from repository.browsing import Item
+from repository.checkpoint import Checkpoint, go_on
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
 from vault.services.opening import asset_open
@@ -35,11 +39,19 @@ def archive_content(backup: Backup, item: Item, *, start: int, stop: int) -> Ite
         yield from reading.content(member, item, start=start, stop=stop)
 
 
+@contextmanager
+def archive_members(backup: Backup, *, checkpoint: Checkpoint) -> Iterator[Iterator[Member]]:
+    """Everything in an archive, in its order. Raises as `archive_content`."""
+    asset = Asset.objects.select_related("target", "customer").get(backup=backup)
+    with closing(ArchivePass(asset, checkpoint=checkpoint)) as reading:
+        yield reading.members()
+
+
 class ArchivePass:
     """One pass over an archive. Every method raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable."""
 
-    def __init__(self, asset: Asset) -> None:
-        self._pieces = _unpacked(asset)
+    def __init__(self, asset: Asset, *, checkpoint: Checkpoint = go_on) -> None:
+        self._pieces = _unpacked(asset, checkpoint)
         with _damage():
             source = cast("IO[bytes]", _Source(self._pieces))
             self._tar = tarfile.open(fileobj=source, mode="r|", bufsize=_PIECE_BYTES, encoding="utf-8")  # noqa: SIM115
@@ -60,6 +72,21 @@ class ArchivePass:
                     return member
         raise ArchiveDamagedError
 
+    def members(self) -> Iterator[Member]:
+        """All members with their content, then the rest of the archive, of which the whole is checked at its end."""
+        with _damage():
+            for member in self._members:
+                self._tar.members = []  # type: ignore[attr-defined]  # as above
+                yield _tar_member(member), self._pieces_of(member)
+            for _ in self._pieces:
+                pass
+
+    def _pieces_of(self, member: tarfile.TarInfo) -> Iterator[memoryview]:
+        with _damage():
+            file = self._tar.extractfile(member) if member.isreg() else None
+            while file is not None and (piece := file.read(_PIECE_BYTES)):
+                yield memoryview(piece)
+
     def content(self, member: tarfile.TarInfo, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
         """The bytes of the member that was just found from `start` up to `stop`, if it is the file that `item` says.
 
@@ -70,6 +97,20 @@ class ArchivePass:
             if file is None:
                 raise ArchiveDamagedError
             yield from _checked(file, item, start=start, stop=stop)
+
+
+def _tar_member(member: tarfile.TarInfo) -> TarMember:
+    return TarMember(
+        path=member.name.encode("utf-8", "surrogateescape"),
+        type=member.type,
+        mode=member.mode,
+        uid=member.uid,
+        gid=member.gid,
+        # The library keeps a time as a float, which has no nanoseconds left.
+        mtime_ns=int(Decimal(member.pax_headers.get("mtime", member.mtime)) * 10**9),
+        size=member.size if member.isreg() else 0,
+        link=member.linkname.encode("utf-8", "surrogateescape"),
+    )
 
 
 def _checked(file: IO[bytes], item: Item, *, start: int, stop: int) -> Iterator[bytes]:
@@ -109,9 +150,9 @@ class _Source:
         return taken
 
 
-def _unpacked(asset: Asset) -> Generator[bytes, None, None]:
+def _unpacked(asset: Asset, checkpoint: Checkpoint) -> Generator[bytes, None, None]:
     """The tar archive in an asset."""
-    parts = asset_open(asset).read()
+    parts = asset_open(asset, checkpoint=checkpoint).read()
     if archive_format(asset.key) is ArchiveFormat.TAR_ZST:
         yield from zstd_unpack(_Source(parts).read)
     else:

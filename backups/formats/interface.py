@@ -9,6 +9,7 @@ from typing import Protocol
 
 from django.utils import timezone
 
+from archives.tar_stream import Member
 from backups.errors import PathNotFound
 from backups.formats.download import Content, DownloadChoice
 from backups.models import Backup, BackupStatus
@@ -139,6 +140,14 @@ class Format(Protocol):
 
     def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
         """The bytes of a file from `start` up to `stop`. Raises ArchiveDamagedError."""
+        ...
+
+    def members(self, backup: Backup, *, checkpoint: Checkpoint) -> AbstractContextManager[Iterator[Member]]:
+        """Everything in a backup in the order of its listing, each member's content to be read before the next one.
+
+        The whole of what is stored is read and checked. Block and content raise ArchiveDamagedError, the content of a
+        file in a snapshot ContentDamaged; the next member can be requested then.
+        """
         ...
 
     def fetch(self, restoring: Restoring) -> None:

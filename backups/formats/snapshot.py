@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.utils import timezone
 
+from archives.tar_stream import Member
 from backups.errors import SourceFailed
 from backups.formats.download import Content, DownloadChoice
 from backups.formats.interface import WARNINGS_KEPT, Made, Making, Restoring
 from backups.formats.made_download import MadeContent
 from backups.formats.snapshot_contents import snapshot_content, snapshot_entries, snapshots_expect
-from backups.formats.snapshot_download import SnapshotFiles
+from backups.formats.snapshot_download import SnapshotFiles, snapshot_members
 from backups.formats.snapshot_restore import listing_read, snapshot_check, snapshot_extract
 from backups.models import Backup, BackupStatus
 from backups.services.roles import operation_order
@@ -87,6 +88,10 @@ class SnapshotFormat:
     def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
         """A file out of the chunks that it needs."""
         return snapshot_content(backup, item, start=start, stop=stop)
+
+    def members(self, backup: Backup, *, checkpoint: Checkpoint) -> AbstractContextManager[Iterator[Member]]:
+        """The manifest's entries, with the chunks of each file."""
+        return snapshot_members(backup, checkpoint=checkpoint)
 
     def fetch(self, restoring: Restoring) -> None:
         """Check that the snapshot opens; its files cross only as far as they differ."""

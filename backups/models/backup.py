@@ -25,12 +25,16 @@ class BackupStatus(models.TextChoices):
 
 
 class Depth(models.TextChoices):
-    """How thoroughly stored content is verified. A share is the structure, and one daily share of the data."""
+    """How thoroughly a backup is verified. A share is the structure, and one daily share of the data.
+
+    A test restore also reads all data: it restores every file, and compares it with the list of the backup.
+    """
 
     SAMPLE = "sample", pgettext_lazy("depth of a verification", "Sample")
     STRUCTURE = "structure", pgettext_lazy("depth of a verification", "Structure")
     SHARE = "share", pgettext_lazy("depth of a verification", "Structure and a share of the data")
     DATA = "data", pgettext_lazy("depth of a verification", "All data")
+    RESTORE = "restore", pgettext_lazy("depth of a verification", "Test restore")
 
 
 class Backup(models.Model):
@@ -49,9 +53,10 @@ class Backup(models.Model):
     patterns; null before it is known. damaged: the files that cannot be restored,
     `{"files": n|null, "paths": [{"path", "reason"}, …], "content"}`: their number (null: no file can), the first 100,
     and whether only reading all data finds them; null when none is known. proof: the result of the newest
-    verification, as the API shows it. schedule_id: the schedule of the run that made it, null for any other; a deleted
-    schedule leaves its id. tags: short words. operation: the newest one, at hand so that one statement reads both as
-    they were at one moment.
+    verification, as the API shows it; that of a test restore stays until the next one, or until damage is found.
+    proven_at: the time of the newest test restore, null without one, and once damage is found. schedule_id: the
+    schedule of the run that made it, null for any other; a deleted schedule leaves its id. tags: short words.
+    operation: the newest one, at hand so that one statement reads both as they were at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -88,6 +93,7 @@ class Backup(models.Model):
     degraded = models.BooleanField(default=False)
     damaged = models.JSONField(null=True)
     proof = models.JSONField(null=True)
+    proven_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     completed_at = models.DateTimeField(null=True)

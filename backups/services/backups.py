@@ -20,9 +20,9 @@ from backups.errors import BackupNotFound, OperationInProgress
 from backups.models import Backup, BackupStatus
 from backups.rules import Rules, refusal
 from backups.selectors import backup_get
+from backups.services.deletion import deletion_start
 from backups.services.formats import format_choose
 from backups.services.roles import backup_work_start
-from backups.services.told import deletion_told
 from common.idempotency import IdempotencyKey, idempotency_find, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
@@ -157,20 +157,38 @@ def _zone_of(user: User | None) -> tzinfo:
 
 
 def backup_update(
-    *, user: User, backup: Backup, name: str | None = None, locked: bool | None = None, collapsed: bool | None = None
+    *,
+    user: User,
+    backup: Backup,
+    name: str | None = None,
+    locked: bool | None = None,
+    collapsed: bool | None = None,
+    notes: str | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Backup:
-    """Rename a backup, lock it against deletion, or say that its server was meant to be so small (`collapsed=False`).
+    """Rename a backup, lock it against deletion, say that its server was meant to be so small (`collapsed=False`), or
+    replace its notes or its tags.
 
     None changes nothing. Raises PermissionDenied, BackupNotFound.
     """
     Rules(user=user, order=backup.order).update_require()
-    wanted = {"name": name, "locked": locked, "collapsed": collapsed}
+    wanted = {
+        "name": name,
+        "locked": locked,
+        "collapsed": collapsed,
+        "notes": notes,
+        "tags": None if tags is None else list(tags),
+    }
     values = {field: value for field, value in wanted.items() if value is not None}
     if values:
         with transaction.atomic():
             if not compare_and_set(Backup.objects.filter(id=backup.id, deleted_at__isnull=True), **values):
                 raise BackupNotFound
-            audit_record(actor=user, action="backup.update", order_id=backup.order_id, object_id=backup.id, **values)
+            # The notes are the customer's, and may be long: the trail tells that they were changed.
+            told = {field: value for field, value in values.items() if field != "notes"} | (
+                {"notes": True} if "notes" in values else {}
+            )
+            audit_record(actor=user, action="backup.update", order_id=backup.order_id, object_id=backup.id, **told)
     current = Backup.objects.select_related("asset", "operation").filter(id=backup.id).first()
     if current is None:
         raise BackupNotFound
@@ -188,20 +206,4 @@ def backup_delete(*, user: User, backup: Backup) -> None:
         if current is None:
             raise BackupNotFound
         Rules(user=user, order=order).delete_require(current)
-        if backup_remove(order=order, backup=current, actor=user, action="backup.delete"):
-            deletion_told(current, order)
-
-
-def backup_remove(*, order: Order, backup: Backup, actor: User | None, action: str, **audited: str) -> bool:
-    """Take a backup off every list and start its deletion; `action` and `audited` go to the audit trail.
-
-    Return False when it is locked, busy or deleted meanwhile. Call it under the lock of the order. `actor`: None for
-    the product itself.
-    """
-    may_go = [BackupStatus.READY, BackupStatus.FAILED]
-    rows = Backup.objects.filter(id=backup.id, locked=False, status__in=may_go, deleted_at__isnull=True)
-    if not compare_and_set(rows, deleted_at=timezone.now()):
-        return False
-    backup_work_start(order=order, kind=kinds.DELETE, backup=backup, requested_by=actor)
-    audit_record(actor=actor, action=action, order_id=order.id, object_id=backup.id, name=backup.name, **audited)
-    return True
+        deletion_start(order=order, backup=current, user=user, action="backup.delete")

@@ -21,6 +21,8 @@ from vault.errors import ArchiveDamagedError
 
 DAMAGED_KEPT = 100
 """So many damaged files of a backup are kept by name."""
+THOROUGH = frozenset({Depth.DATA, Depth.RESTORE})
+"""The depths that read all data."""
 NAMED = 3
 """So many of them are named by a refusal."""
 
@@ -70,7 +72,8 @@ def _damage(report: SnapshotReport) -> Iterator[tuple[bytes, str]]:
 def verified_record(backup: Backup, result: Verified) -> bool:
     """Store a result on its backup, mark it or take the mark away; return whether it is whole as far as is known.
 
-    A backup that was deleted, or stored anew, meanwhile is left as it is.
+    A backup that was deleted, or stored anew, meanwhile is left as it is. The proof of a test restore stays beside
+    lesser verifications that find no damage.
     """
     with transaction.atomic():
         same = Backup.objects.filter(id=backup.id, asset=backup.asset_id, deleted_at__isnull=True)
@@ -89,14 +92,19 @@ def verified_record(backup: Backup, result: Verified) -> bool:
         archive = current.format == BackupFormat.ARCHIVE
         if not result.whole:
             # An archive restores as a whole or not at all: there is nothing to name.
-            compare_and_set(rows, proof=proof, damaged=None if archive else _damaged(result))
+            compare_and_set(rows, proof=proof, proven_at=None, damaged=None if archive else _damaged(result))
             damage_note(current, code=READ_DAMAGED if archive else SNAPSHOT_DAMAGED, files=result.files or 0)
             return False
         thorough = archive or bool(current.damaged and current.damaged.get("content"))
-        if current.degraded and thorough and result.depth is not Depth.DATA:
+        if current.degraded and thorough and result.depth not in THOROUGH:
             # Only as thorough a look as the one that found this damage can take it back.
             return False
-        compare_and_set(rows, proof=proof, damaged=None, verified_at=now)
+        values: dict[str, Any] = {"damaged": None, "verified_at": now}
+        if result.depth is Depth.RESTORE:
+            values["proven_at"] = now
+        if result.depth is Depth.RESTORE or current.proven_at is None:
+            values["proof"] = proof
+        compare_and_set(rows, **values)
         damage_healed(current)
         return True
 

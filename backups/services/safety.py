@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
-from backups.services.backups import backup_remove
+from backups.services.deletion import deletion_start
 from backups.services.formats import format_choose
 from backups.services.roles import operation_order, operation_server, operation_subject
 from common.locks import row_lock
@@ -79,7 +79,7 @@ def _expire(expired: Backup) -> bool:
         backup = row_lock(still)
         if backup is None:
             return False
-        return backup_remove(order=order, backup=backup, actor=None, action="backup.expire")
+        return deletion_start(order=order, backup=backup, user=None, action="backup.expire", told=False)
 
 
 def _name(operation: Operation, subject: Backup) -> str:

@@ -18,6 +18,7 @@ from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from operations.models import LIVE_STATES, Operation
 from operations.selectors import operation_get
+from orders.models import Order
 from orders.services.orders import order_lock
 
 
@@ -44,21 +45,26 @@ def backup_verify(
             if current is None:
                 raise BackupNotFound
             Rules(user=user, order=order).verify_require(current)
-            live = Operation.objects.filter(
-                kind=kinds.VERIFY.name, state__in=LIVE_STATES, roles__backup=current
-            ).first()
-            if live is not None:
-                raise OperationInProgress(operation=str(live.id))
-            operation = backup_work_start(
-                order=order, kind=kinds.VERIFY, backup=current, requested_by=user, depth=depth.value
-            )
+            operation = verification_start(order=order, backup=current, depth=depth, user=user)
             idempotency_store(idempotency, object_id=operation.id)
-            audit_record(
-                actor=user, action="backup.verify", order_id=order.id, object_id=current.id, depth=depth.value,
-                operation=str(operation.id),
-            )  # fmt: skip
         return operation
 
     return idempotent(
         idempotency, find=lambda operation_id: operation_get(user=user, operation_id=operation_id), make=make
     )
+
+
+def verification_start(*, order: Order, backup: Backup, depth: Depth, user: User | None) -> Operation:
+    """Start a verification under the order's lock; `user` is None for the product itself.
+
+    Raises OperationInProgress while the backup is being verified.
+    """
+    live = Operation.objects.filter(kind=kinds.VERIFY.name, state__in=LIVE_STATES, roles__backup=backup).first()
+    if live is not None:
+        raise OperationInProgress(operation=str(live.id))
+    operation = backup_work_start(order=order, kind=kinds.VERIFY, backup=backup, requested_by=user, depth=depth.value)
+    audit_record(
+        actor=user, action="backup.verify", order_id=order.id, object_id=backup.id, depth=depth.value,
+        operation=str(operation.id),
+    )  # fmt: skip
+    return operation

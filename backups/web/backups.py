@@ -95,6 +95,8 @@ class BackupCreateView(BackupFormView):
                 provision_id=order_primary(order).id,
                 name=form.cleaned_data["name"] or None,
                 exclude=form.cleaned_data["exclude"],
+                notes=form.cleaned_data["notes"],
+                tags=form.cleaned_data["tags"],
                 idempotency=form_key(request, self.user),
             )
         except ApplicationError as error:
@@ -139,30 +141,40 @@ class BackupDetailView(OrderPageView):
 
 
 class BackupRenameView(BackupFormView):
-    """Another name."""
+    """Another name, notes and tags."""
 
     template = "backups/rename_form.html"
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
-        """Ask for the name."""
+        """Ask for them."""
         found = order_backup_get(order=order, backup_id=backup)
-        return self._ask(BackupRenameForm(initial={"name": found.name}), found)
+        initial = {"name": found.name, "notes": found.notes, "tags": ", ".join(found.tags)}
+        return self._ask(BackupRenameForm(initial=initial), found)
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
-        """Rename it."""
+        """Rename it, and change its notes and tags."""
         found = order_backup_get(order=order, backup_id=backup)
         form = BackupRenameForm(request.POST)
         if not form.is_valid():
             return self._ask(form, found, HTTPStatus.BAD_REQUEST)
         try:
-            renamed = backup_update(user=self.user, backup=found, name=form.cleaned_data["name"])
+            renamed = backup_update(
+                user=self.user,
+                backup=found,
+                name=form.cleaned_data["name"],
+                notes=form.sent("notes"),
+                tags=form.sent("tags"),
+            )
         except ApplicationError as error:
             return self._ask(form, found, self.refused(form, error))
-        said = names_isolated(_("The backup is called “%(name)s” now."), name=renamed.name)
+        if renamed.name == found.name:
+            said = names_isolated(_("“%(name)s” was changed."), name=renamed.name)
+        else:
+            said = names_isolated(_("The backup is called “%(name)s” now."), name=renamed.name)
         return self.done(said, to=came_from(self, found))
 
     def _ask(self, form: forms.Form, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
-        return self.shown(form, title=_("Rename the backup"), status=status, backup=backup)
+        return self.shown(form, title=_("Name, notes and tags"), status=status, backup=backup)
 
 
 class BackupLockView(OrderPageView):

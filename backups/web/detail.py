@@ -66,6 +66,7 @@ PROOFS: Mapping[str, str | Promise] = {
     Depth.STRUCTURE: gettext_lazy("It is there and fits together. Its content was not read."),
     Depth.SHARE: gettext_lazy("It is there and fits together. Part of its content was read."),
     Depth.DATA: gettext_lazy("All of its content was read, and it is whole."),
+    Depth.RESTORE: gettext_lazy("It was restored for a test, and every file was right."),
 }
 CONSISTENCIES: Mapping[str, str | Promise] = {
     Consistency.QUIESCED: gettext_lazy("The game had saved everything and held still while the files were copied."),
@@ -118,6 +119,7 @@ class Detail:
 
     row: BackupRow
     server: str
+    notes: str
     sha256: str
     format: str
     added_bytes: int | None
@@ -167,6 +169,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
     return Detail(
         row=row,
         server=backup.provision.name,
+        notes=backup.notes,
         sha256=(backup.asset.sha256 if backup.asset else None) or "",
         format=str(BackupFormat(backup.format).label),
         added_bytes=backup.added_bytes,

@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backups.labels import NOTES_LENGTH_MAX, TAG_LENGTH_MAX, TAGS_MAX, notes_clean, tags_of
 from backups.models import Depth
 from common.names import NAME_LENGTH_MAX, name_validate
 from orders.patterns import PATTERNS_LENGTH_MAX, patterns_of, patterns_text_validate
@@ -59,6 +60,43 @@ class ExcludeForm(forms.Form):
     )
 
 
+class NotesField(forms.CharField):
+    """Notes on a backup."""
+
+    def __init__(self) -> None:
+        widget = forms.Textarea(attrs={"rows": 3})
+        super().__init__(
+            label=gettext_lazy("Notes"), required=False, strip=True, max_length=2 * NOTES_LENGTH_MAX, widget=widget
+        )
+
+    def clean(self, value: Any) -> str:
+        """The notes. Raises Django's ValidationError."""
+        return notes_clean(super().clean(value))
+
+
+class TagsField(forms.CharField):
+    """Tags of a backup, separated by commas; its value is a list."""
+
+    def __init__(self, *, required: bool = False) -> None:
+        super().__init__(
+            label=gettext_lazy("Tags"),
+            required=required,
+            max_length=TAGS_MAX * (TAG_LENGTH_MAX + 2),
+            widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            help_text=gettext_lazy("Short words, separated by commas: before update, event"),
+        )
+
+    def clean(self, value: Any) -> Any:
+        """The tags. Raises Django's ValidationError."""
+        return tags_of(super().clean(value))
+
+
+class TagsForm(forms.Form):
+    """Tags that are added to several backups."""
+
+    tags = TagsField(required=True)
+
+
 class BackupCreateForm(forms.Form):
     """A new backup."""
 
@@ -70,18 +108,26 @@ class BackupCreateForm(forms.Form):
             "Of this backup alone. One pattern on each line, as in a file .gitignore: *.log, /cache/"
         )
     )
+    notes = NotesField()
+    tags = TagsField()
 
 
 class BackupRenameForm(forms.Form):
-    """Another name for a backup."""
+    """Another name for a backup, and its notes and tags; a field that was not sent stays as it is."""
 
     name = NameField()
+    notes = NotesField()
+    tags = TagsField()
+
+    def sent(self, name: str) -> Any:
+        """The value of a field, or None when it was not sent."""
+        return self.cleaned_data[name] if self.add_prefix(name) in self.data else None
 
 
 class VerifyForm(forms.Form):
     """How thoroughly a backup is verified."""
 
-    depth = forms.ChoiceField(choices=[(depth, depth) for depth in (Depth.STRUCTURE, Depth.DATA)])
+    depth = forms.ChoiceField(choices=[(depth, depth) for depth in (Depth.STRUCTURE, Depth.DATA, Depth.RESTORE)])
 
 
 class NoFieldsForm(forms.Form):

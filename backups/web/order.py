@@ -20,6 +20,7 @@ from accounts.web.pages import PageView
 from backups.errors import BackupNotFound
 from backups.rules import Rules
 from backups.web.endings import WATCH, Ending, ending_await, endings_take
+from backups.web.filters import page_filter
 from backups.web.overview import Overview, overview_of
 from backups.web.panels import tabs_of
 from backups.web.rows import why_not
@@ -116,7 +117,7 @@ class OrderPageView(PageView):
             self.request,
             user=self.user,
             order=self.found_order,
-            status=query.get("status", ""),
+            wanted=page_filter(query),
             cursor=query.get(CURSOR) or None,
         )
 

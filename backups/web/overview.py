@@ -14,19 +14,18 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from backups.models import BackupStatus
 from backups.rules import Rules, refusal
 from backups.selectors import backups_of_order
 from backups.usage import UsedBytes, usage_history
 from backups.web.endings import WATCH
+from backups.web.filters import Filter, PageFilter
 from backups.web.hold import Hold, hold_of
 from backups.web.panels import Place, Shown, panels_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
-from common.paging import CURSOR, page_read
+from common.paging import page_read
 from operations.selectors import workers_problem
 from orders.models import Order
 from orders.rights import OrderRight
@@ -34,25 +33,10 @@ from provisions.errors import NotAPrimaryDeployment
 
 PAGE_SIZE = 25
 
-FILTERS = {
-    "": (gettext_lazy("All"), list(BackupStatus)),
-    "ready": (gettext_lazy("Ready"), [BackupStatus.READY]),
-    "active": (gettext_lazy("In progress"), [BackupStatus.CREATING, BackupStatus.RESTORING]),
-    "failed": (gettext_lazy("Failed"), [BackupStatus.FAILED]),
-}
 CHART_WIDTH, CHART_HEIGHT = 240, 48
 CHART_STEPS = 60
 CHART_TAIL = 12
 """How far the last step is drawn on, so that it can be seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One choice of which backups are listed."""
-
-    label: str
-    address: str
-    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +69,9 @@ class Overview:
     hold: Hold | None
     live: tuple[UUID, ...]
     filters: tuple[Filter, ...]
-    filtered: bool
+    wanted: PageFilter
+    tags: tuple[str, ...]
+    may_change: bool
     address: str
     older: str
     newer: str
@@ -114,10 +100,9 @@ class Overview:
         return _announced(self.rows[0]) if self.rows else ""
 
 
-def overview_of(request: HttpRequest, *, user: User, order: Order, status: str, cursor: str | None) -> Overview:
+def overview_of(request: HttpRequest, *, user: User, order: Order, wanted: PageFilter, cursor: str | None) -> Overview:
     """The overview of an order that the caller was found to see. Raises ValidationError for a cursor not of ours."""
-    status = status if status in FILTERS else ""
-    rows = backups_of_order(order).filter(status__in=FILTERS[status][1])
+    rows = wanted.backups().of(backups_of_order(order))
     page = page_read(rows, cursor=cursor, size=PAGE_SIZE)
     if cursor and not page.rows:
         # The last one on it was deleted: an empty page would say that there are no backups at all.
@@ -140,14 +125,13 @@ def overview_of(request: HttpRequest, *, user: User, order: Order, status: str, 
         workers_away=workers_problem() is not None,
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
-        filters=tuple(
-            Filter(label=str(label), address=_with_query(here, status=name), chosen=name == status)
-            for name, (label, _statuses) in FILTERS.items()
-        ),
-        filtered=bool(status),
-        address=_with_query(table, status=status, cursor=cursor),
-        older=_with_query(here, status=status, cursor=page.older) if page.older else "",
-        newer=_with_query(here, status=status, cursor=page.newer) if page.newer else "",
+        filters=wanted.by_status(here),
+        wanted=wanted,
+        tags=wanted.tags(page.rows),
+        may_change=refusal(rules.update_require) is None,
+        address=wanted.address(table, cursor=cursor),
+        older=wanted.address(here, cursor=page.older) if page.older else "",
+        newer=wanted.address(here, cursor=page.newer) if page.newer else "",
     )
 
 
@@ -161,11 +145,6 @@ def poll_address(address: str, *, version: str, live: tuple[UUID, ...]) -> str:
     """The polling address of a part, with its version and the operations shown as live, so that their end is told."""
     query = urlencode([("version", version), *((WATCH, operation) for operation in live)])
     return f"{address}{'&' if '?' in address else '?'}{query}"
-
-
-def _with_query(path: str, *, status: str = "", cursor: str | None = None) -> str:
-    query = {name: value for name, value in (("status", status), (CURSOR, cursor)) if value}
-    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _usage(order: Order, used: UsedBytes, history: list[tuple[datetime, int]], *, counted: int) -> PlanUsage:

@@ -14,6 +14,7 @@ from wire.enums import Phase
 PHASES = {
     "packing": gettext_lazy("Packing and storing"),
     "fetching": gettext_lazy("Fetching the backup"),
+    "trial": gettext_lazy("Restoring it for a test"),
     "safety": gettext_lazy("Keeping what is there now"),
     Phase.COMPARING: gettext_lazy("Comparing the backup with your data"),
     Phase.STOPPING: gettext_lazy("Stopping the game server"),

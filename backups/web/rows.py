@@ -73,6 +73,7 @@ class BackupRow:
     asset_id: UUID | None
     operation_id: UUID | None
     marks: tuple[Badge, ...]
+    tags: tuple[str, ...]
     problem_title: str
     problem: str
     caution: str
@@ -110,6 +111,7 @@ def row_of(backup: Backup, *, rules: Rules, provision: Provision | None) -> Back
         asset_id=backup.asset_id,
         operation_id=backup.operation_id,
         marks=tuple(_marks(backup)),
+        tags=tuple(backup.tags),
         problem_title=problem_title,
         problem=problem,
         caution=backup_caution(backup),
@@ -161,7 +163,9 @@ def _marks(backup: Backup) -> Iterator[Badge]:
         kept = backup.expires_at if not backup.locked else None
         yield Badge("shield", _("Safety backup, goes") if kept else _("Safety backup"), kept)
     yield from _origin(backup)
-    if backup.verified_at and not backup.degraded:
+    if backup.proven_at and not backup.degraded:
+        yield Badge("restore", pgettext("state of a backup", "Restored in a test"), backup.proven_at)
+    elif backup.verified_at and not backup.degraded:
         yield Badge("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
     operation = backup.operation
     if operation and (operation.kind, operation.state) == (kinds.RESTORE.name, OperationState.SUCCEEDED):

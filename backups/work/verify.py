@@ -17,6 +17,7 @@ from backups.services.proof import Verified, snapshot_verified, verified_record
 from backups.services.roles import operation_subject
 from backups.services.stored import backups_by_snapshot, snapshots_unverified
 from backups.services.upkeep import SHARES, operation_repository
+from backups.trials.run import trial_restore
 from operations.models import Operation
 from operations.services.operations import operation_result
 from operations.work.lease import FenceLost, Lease, operation_succeeds
@@ -46,7 +47,7 @@ def verify_run(operation: Operation, lease: Lease) -> None:
     depth = Depth(operation.params["depth"])
     if operation.order_id is not None:
         backup = operation_subject(operation)
-        _finish(operation, _backup(backup, depth, lease), about=backup.id)
+        _finish(operation, _backup(backup, depth, operation, lease), about=backup.id)
         return
     row = operation_repository(operation)
     result = _Repository(operation, lease, row, depth).run()
@@ -170,12 +171,14 @@ def _absent(repository: OpenRepository, snapshots: frozenset[bytes]) -> list[Sna
     return found
 
 
-def _backup(backup: Backup, depth: Depth, lease: Lease) -> dict[str, int]:
+def _backup(backup: Backup, depth: Depth, operation: Operation, lease: Lease) -> dict[str, int]:
     asset = Asset.objects.select_related("target", "customer", "repository__customer", "repository__target").get(
         backup=backup
     )
     began = time.monotonic()
-    if asset.repository is None:
+    if depth is Depth.RESTORE:
+        result = trial_restore(backup, operation, lease)
+    elif asset.repository is None:
         result = _archive(asset, depth, lease)
     else:
         report = _snapshot(asset.repository, snapshot_of(asset), backup, depth, lease)

@@ -9,10 +9,12 @@ from uuid import UUID
 from django.utils import timezone
 
 from common.errors import Params
+from common.names import name_isolated
 from notices.kinds import EventKind
 from notices.models import Channel, Delivery, Endpoint, EndpointKind, Event, Signal
 from notices.services.waking import dispatch_wake
 from orders.models import Order
+from orders.services.suspension import SuspensionStage, SuspensionStep
 
 ROW_COUNTED = 100
 REPEATED = timedelta(hours=1)
@@ -34,7 +36,8 @@ def event_record(
 
     order: None for an event of the portal, which staff are told of. subject_id: the backup, provision or target.
     schedule_id: the schedule whose run it was. code, error_params: of an error. params: what the sentence of the kind
-    needs, see `notices.kinds`; a name that ends in `_bytes` is shown as a size.
+    needs, see `notices.kinds`; a name that ends in `_bytes` is shown as a size, one in
+    `_at` as a time.
     """
     stored: dict[str, Any] = dict(params)
     if error_params:
@@ -68,9 +71,16 @@ def failures_in_a_row(*, order: Order, provision_id: UUID) -> int:
     return next((count for count, kind in enumerate(kinds) if kind == EventKind.BACKUP_READY), len(kinds))
 
 
-def suspension_record(order: Order) -> None:
-    """Record that an order was suspended."""
-    event_record(kind=EventKind.ORDER_SUSPENDED, order=order, subject_id=order.id)
+def suspension_record(step: SuspensionStep) -> None:
+    """Record that an order was suspended, and each warning before its backups are removed."""
+    if step.stage not in (SuspensionStage.SUSPENDED, SuspensionStage.WARNED) or step.removal_at is None:
+        return
+    params: dict[str, Any] = {"removal_at": step.removal_at.isoformat()}
+    if step.days is not None:
+        params |= {"days": step.days, "backups": step.backups}
+    if step.locked:
+        params["locked"] = ", ".join(map(name_isolated, step.locked))
+    event_record(kind=EventKind.ORDER_SUSPENDED, order=step.order, subject_id=step.order.id, **params)
 
 
 def heartbeat_signal(*, order: Order, signal: Signal, schedule_id: UUID | None = None) -> int:

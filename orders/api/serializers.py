@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.api.fields import UtcField
+from common.api.fields import StrictBooleanField, StrictSerializer, UtcField
 
 
 class CustomerSerializer(serializers.Serializer[Any]):
@@ -32,4 +32,17 @@ class OrderSerializer(serializers.Serializer[Any]):
     customer = CustomerSerializer()
     plan = PlanSerializer()
     suspended_at = UtcField(allow_null=True, help_text="Since then nothing new is made.")
+    removal_at = UtcField(
+        allow_null=True,
+        help_text="Until then the backups of a suspended order can be downloaded; then they are removed.",
+    )
+    terminates = serializers.BooleanField(help_text="Whether the order itself is deleted then, too.")
     created_at = UtcField()
+
+
+class SuspensionFields(StrictSerializer):
+    """The parameters of a suspension."""
+
+    terminates = StrictBooleanField(
+        default=False, help_text="Delete the order with its backups at the date of their removal."
+    )

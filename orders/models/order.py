@@ -16,7 +16,11 @@ from orders.models.plan import Plan
 class Order(models.Model):
     """An order: a customer's game server with its sidecar, databases and volumes.
 
-    suspended_at: the time from which nothing new may be made. The row is also the lock under which limits are counted.
+    suspended_at: the time from which nothing new may be made. removal_at: when the backups of a suspended order are
+    removed; until then they can be downloaded. warned_at, warned_days: the newest warning before that, and how many
+    days before it is due. terminates: the order itself is deleted with its backups. next_trial_at: when its
+    newest good backup is restored for a test; null before that is known. The row is also the lock under which limits
+    are counted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -24,12 +28,28 @@ class Order(models.Model):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="orders")
     name = models.CharField(_("name"), max_length=100)
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
+    removal_at = models.DateTimeField(_("backups removed at"), null=True, blank=True)
+    warned_at = models.DateTimeField(null=True)
+    warned_days = models.PositiveSmallIntegerField(null=True)
+    terminates = models.BooleanField(_("deleted with its backups"), default=False)
+    next_trial_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
-        indexes = [models.Index(fields=["-created_at", "-id"], name="order_newest_first")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="order_newest_first"),
+            models.Index(fields=["next_trial_at"], name="order_next_trial"),
+            models.Index(fields=["removal_at"], name="order_removal", condition=models.Q(suspended_at__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="order_removal_only_while_suspended",
+                condition=models.Q(suspended_at__isnull=False)
+                | models.Q(removal_at__isnull=True, warned_at__isnull=True, warned_days__isnull=True, terminates=False),
+            ),
+        ]
         default_permissions = ("add", "change", "delete", "view")
         permissions = [
             ("create_backup", _("May create backups")),

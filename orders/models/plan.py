@@ -68,7 +68,8 @@ class Plan(models.Model):
     customer. cooldown_minutes: the least time between two backups of a server that were asked for by hand. sources,
     formats: those that the plan allows, an empty list for all. restore_rate: the most bytes a second that a restore
     receives. parallel_operations: how many operations of one order may run at the same time. Both are null for no
-    limit. suspension_days: how long a suspended order keeps its backups.
+    limit. suspension_days: how long a suspended order keeps its backups. trial_days: after so many days the
+    newest good backup of an order is restored for a test, 0 for never.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
@@ -203,6 +204,12 @@ class Plan(models.Model):
         validators=[MaxValueValidator(3660)],
         help_text=_("How long the backups of a suspended order are kept and can be downloaded."),
     )
+    trial_days = models.PositiveIntegerField(
+        _("days between test restores"),
+        default=30,
+        validators=[MaxValueValidator(366)],
+        help_text=_("How often the newest good backup of an order is restored for a test. 0: never."),
+    )
 
     class Meta:
         verbose_name = _("plan")
@@ -232,6 +239,7 @@ class Plan(models.Model):
                 condition=models.Q(parallel_operations__isnull=True) | models.Q(parallel_operations__gte=1),
             ),
             models.CheckConstraint(name="plan_suspension_days_sane", condition=models.Q(suspension_days__lte=3660)),
+            models.CheckConstraint(name="plan_trial_days_sane", condition=models.Q(trial_days__lte=366)),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -33,20 +32,12 @@ class Dependents:
 
 
 _dependents: list[Dependents] = []
-Watch = Callable[[Order], None]
-_suspensions: list[Watch] = []
 
 
 def dependents_register(dependents: Dependents) -> None:
     """Register the callbacks of a layer; called once, when its app is ready."""
     if dependents not in _dependents:
         _dependents.append(dependents)
-
-
-def suspensions_watch(watch: Watch) -> None:
-    """Register a callback of a layer above; called in each transaction that suspends an order that was not before."""
-    if watch not in _suspensions:
-        _suspensions.append(watch)
 
 
 def dependents_refuse(order: Order) -> None:
@@ -89,16 +80,6 @@ def order_delete(*, order: Order, actor: User | None) -> None:
         for dependents in _dependents:
             dependents.release(locked)
         locked.delete()
-
-
-def order_suspend(*, order: Order, since: datetime | None, actor: User | None) -> None:
-    """Suspend an order since a time, or lift the suspension (None)."""
-    with transaction.atomic():
-        begins = since is not None and Order.objects.filter(id=order.id, suspended_at__isnull=True).exists()
-        Order.objects.filter(id=order.id).update(suspended_at=since)
-        audit_record(actor=actor, action="order.suspend" if since else "order.unsuspend", order_id=order.id)
-        for watch in _suspensions if begins else ():
-            watch(order)
 
 
 def member_grant(*, order: Order, user: User, right: OrderRight, actor: User | None) -> None:

@@ -105,7 +105,7 @@ def _facts(found: _Gathered, order: Order, zone: ZoneInfo) -> Facts:
         good_at=found.backups.get("good_at"),
         unchanged_at=found.unchanged_at,
         collapsed_at=found.backups.get("collapsed_at"),
-        verified_at=found.backups.get("proven_at"),
+        verified_at=found.backups.get("checked_at"),
         tested_at=found.backups.get("tested_at"),
         running=found.running,
         schedules=tuple(found.schedules),
@@ -125,8 +125,8 @@ def _backups(gathered: Mapping[UUID, _Gathered]) -> None:
         .annotate(
             good_at=Max("completed_at", filter=WHOLE),
             collapsed_at=Max("completed_at", filter=Q(collapsed=True)),
-            proven_at=Max("verified_at", filter=verified),
-            tested_at=Max("verified_at", filter=verified & Q(proof__depth="restore")),
+            checked_at=Max("verified_at", filter=verified),
+            tested_at=Max("proven_at", filter=WHOLE),
         )
     )
     for row in rows:

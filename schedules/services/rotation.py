@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from backups import kinds
 from backups.models import Backup, Depth, OperationRole
-from backups.services.backups import backup_remove
+from backups.services.deletion import deletion_start
 from backups.services.roles import backup_work_start
 from common.locks import row_lock
 from operations.models import LIVE_STATES, Operation, OperationState
@@ -123,7 +123,14 @@ def _remove(order: Order, provision: Provision, rows: list[Row]) -> int:
     going = provision_decide(rows, schedules=schedules, promise=order_promise(order)).removes
     backups = Backup.objects.filter(id__in=going).order_by("created_at", "id").defer("warnings")
     return sum(
-        backup_remove(order=order, backup=backup, actor=None, action="backup.rotate", reason=going[backup.id].value)
+        deletion_start(
+            order=order,
+            backup=backup,
+            user=None,
+            action="backup.rotate",
+            told=False,
+            reason=going[backup.id].value,
+        )
         for backup in backups
     )
 

@@ -112,7 +112,7 @@
   on("dialog-close", () => dialog.close());
 
   // Polled regions wait while the page is hidden, while somebody types or has a menu open in them, after a sign-out.
-  let signedOut = false, said = "", lost = null;
+  let signedOut = false, said = "", lost = null, chosen = [];
   const refresh = () => all("[data-poll]").forEach((part) => htmx.trigger(part, "refresh"));
   const polls = (element) => element.matches("[data-poll]");
   const inUse = (part) => part.querySelector(".menu[open], :is(input:not([type=checkbox]), select, textarea):focus");
@@ -134,10 +134,12 @@
     const row = target.contains(held) && held.parentElement.closest("[id]");
     // What has an id is found again by it; where it is gone its neighbour does something else, so the row's name is next.
     const index = () => row === target ? -1 : held.id ? 0 : all(FOCUSABLE, row).indexOf(held);
+    chosen = all("input[type=checkbox]:checked", target).map(({ id }) => id);
     lost = row && { row: row.id, name: held.id ? null : held.className, index: index() };
   });
   on("htmx:afterSwap", ({ target, detail }) => {
     showModes();
+    if (polls(target)) chosen.map(byId).forEach((box) => { if (box) box.checked = true; }); // chosen rows stay chosen
     if (target === dialogBody) openDialog(detail.requestConfig.elt);
     else if (lost && document.activeElement === document.body) { // htmx found no twin by id
       const twin = byId(lost.row) && all(FOCUSABLE, byId(lost.row))[lost.index];

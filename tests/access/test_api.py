@@ -30,6 +30,8 @@ class Case:
     hidden: int = 404
     body: Any = None
     before: Callable[[World], None] | None = None
+    permission: str = ""
+    """Besides the right: a permission that only staff have."""
 
 
 def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, ok=200, suspended=None, hidden=404):
@@ -42,7 +44,13 @@ def writing(right, scope, ok=202, **values):
     return Case(right=right, scope=scope, ok=ok, suspended=409, **values)
 
 
+def staff(permission, **values):
+    """A case of the systems of staff."""
+    return Case(right=OrderRight.VIEW, scope=Scope.MANAGE, ok=200, suspended=403, permission=permission, **values)
+
+
 R, S = OrderRight, Scope
+NO_ID = "00000000-0000-4000-8000-000000000000"
 PROVISION = "api/v1/orders/{order}/provisions/{provision}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
     "api/v1/orders/": reading(hidden=200),
@@ -52,9 +60,17 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     # The sidecar leads nowhere: everyone with access is told so.
     f"{PROVISION}estimate/": reading(right=R.CREATE, scope=S.CREATE, ok=503, suspended=409),
     "api/v1/orders/{order}/usage/": reading(),
+    "api/v1/orders/{order}/usage/forecast/": reading(),
+    "api/v1/orders/{order}/suspension/": {
+        "POST": [staff("change_order"), staff("delete_order", body={"terminates": True})],
+        "DELETE": [staff("change_order")],
+    },
     "api/v1/orders/{order}/protection/": reading(),
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
+    f"{PROVISION}backups/bulk/": {
+        "POST": [writing(R.DELETE, S.DELETE, ok=200, body={"ids": [NO_ID], "action": "lock"})]
+    },
     f"{PROVISION}backups/{{backup}}/": {
         **reading(),
         "PATCH": [
@@ -121,7 +137,7 @@ def expected(case, persona):
         return 403
     if persona.rights is None:
         return case.hidden
-    if case.right not in persona.rights:
+    if case.right not in persona.rights or (case.permission and case.permission not in persona.permissions):
         return 403
     return case.suspended if persona.suspended else case.ok
 

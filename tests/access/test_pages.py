@@ -80,7 +80,7 @@ def button(*rights, **values):
 
 
 def _writing(right, refused, **values):
-    return Case(ok=Answer(302, "success", changed=True), suspended=refused, right=right, **values)
+    return Case(**{"ok": Answer(302, "success", changed=True), "suspended": refused, "right": right, **values})
 
 
 def fails(world: World) -> None:
@@ -98,10 +98,15 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "fleet/": reading(fleet=True),
     "orders/{order}/": reading(),
     "orders/{order}/activity/": reading(),
+    "orders/{order}/usage/": reading(),
     "orders/{order}/backups/": reading(),
     "orders/{order}/backups/create/": asking(R.CREATE),
     # The sidecar leads nowhere, and some lack the right to ask it: everyone who sees the form is told why.
     "orders/{order}/backups/create/estimate/": {**reading(), "POST": reading()["GET"]},
+    # None is chosen: whoever may change backups is told so.
+    "orders/{order}/backups/bulk/": button(
+        (R.DELETE, None), body={"action": "lock"}, ok=Answer(302, "warning"), staff_go_on=True
+    ),
     "orders/{order}/exclude/estimate/": {**reading(), "POST": reading()["GET"]},
     "orders/{order}/exclude/": asking(R.DELETE, body={"exclude": "*.log"}, staff_go_on=True),
     BACKUP: reading(),

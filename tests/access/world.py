@@ -70,6 +70,7 @@ PERSONAS = [
         STAFF_RIGHTS | {OrderRight.DOWNLOAD},
         permissions=("view_all_orders", "read_customer_data"),
     ),
+    Persona("staff who bill", STAFF_RIGHTS, permissions=("view_all_orders", "change_order", "delete_order")),
 ]
 
 

@@ -23,6 +23,8 @@ def test_an_order_is_shown_whole(rental, client):
         "customer": {"id": str(rental.order.customer.id), "name": rental.order.customer.name},
         "plan": {"name": rental.order.plan.name, "has_backups": True, "backup_limit": 10},
         "suspended_at": None,
+        "removal_at": None,
+        "terminates": False,
         "created_at": "2026-11-21T10:20:30Z",
     }
 

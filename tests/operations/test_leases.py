@@ -22,7 +22,7 @@ from operations.work import lease as lease_module
 from operations.work.lease import LEASE_SECONDS, FenceLost, Lease
 from operations.work.run import operation_answer, operation_claim
 from orders.errors import BackupInProgress, OrderSuspended, PlanHasNoBackups
-from orders.services.orders import order_suspend
+from orders.services.suspension import order_suspend
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from provisions.models import Provision, ProvisionKind
 from vault.models import StoredObject

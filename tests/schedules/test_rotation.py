@@ -131,7 +131,7 @@ def test_limit_takes_the_oldest_one_that_may_go(rental, schedule):
 def test_run_that_dies_half_way_leaves_all_as_it_was(rental, schedule, monkeypatch):
     made = of_schedule(rental, schedule, 5)
     rotation_request(provision_id=rental.server.id, waits=True)
-    real, calls = rotation_service.backup_remove, []
+    real, calls = rotation_service.deletion_start, []
 
     def remove_then_die(**values):
         calls.append(values)
@@ -139,7 +139,7 @@ def test_run_that_dies_half_way_leaves_all_as_it_was(rental, schedule, monkeypat
             raise RuntimeError
         return real(**values)
 
-    monkeypatch.setattr(rotation_service, "backup_remove", remove_then_die)
+    monkeypatch.setattr(rotation_service, "deletion_start", remove_then_die)
     assert rotations_apply() == 0
     assert (left(), Operation.objects.count()) == (ids(made), 0)
     monkeypatch.undo()

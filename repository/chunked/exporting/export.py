@@ -13,7 +13,7 @@ from itertools import chain
 
 from archives.formats import ArchiveFormat
 from archives.points import Output, PackedFiles, Point
-from archives.tar_stream import content_start, tar_write
+from archives.tar_stream import Member, content_start, tar_write
 from archives.zip_stream import zip_write
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.contents.reading import Piece, contents_read
@@ -68,6 +68,13 @@ class SnapshotArchive:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def members(self) -> Generator[Member, None, None]:
+        """All members of the archive with their content, each to be read before the next one.
+
+        A damaged file raises `ContentDamaged`, and the next member can be requested. Raises `Damage`, `StorageError`.
+        """
+        return self._members(TarMembers(self._selection), members_of(self._selection), 0)
+
     def _tar(self, point: Point, output: Output, pool: Executor) -> Iterator[bytes]:
         make = TarMembers(self._selection)
         entries = members_of(self._selection, point.path or b"")
@@ -75,9 +82,13 @@ class SnapshotArchive:
         if point.path and point.within and (first := next(entries, None)) is not None:
             start = content_start(make.member(first[0]), point)
             entries = chain([first], entries)
-        with closing(self._read(entries, start)) as read:
-            members = ((make.member(record), pieces) for record, pieces in read)
+        with closing(self._members(make, entries, start)) as members:
             yield from tar_write(members, format_=self.format, output=output, start=point, pool=pool)
+
+    def _members(self, make: TarMembers, entries: Iterator[Entry], start: int) -> Generator[Member, None, None]:
+        with closing(self._read(entries, start)) as read:
+            for record, pieces in read:
+                yield make.member(record), pieces
 
     def _zip(self, point: Point, output: Output, files: PackedFiles, pool: Executor) -> Iterator[bytes]:
         entries = hard_links_resolved(self._selection, point.path or b"")

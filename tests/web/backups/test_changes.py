@@ -37,7 +37,7 @@ def member_with(rental, *rights):
 
 def test_the_rename_form_holds_the_name(rental, owner):
     form = form_of(owner.get(rental.at(rental.stored(name="before <1>"), "rename/")))
-    assert form.one("h1").text == "Rename the backup"
+    assert form.one("h1").text == "Name, notes and tags"
     assert form.one("input", name="name")["value"] == "before <1>"
 
 

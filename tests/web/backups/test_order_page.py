@@ -219,7 +219,7 @@ def test_the_list_is_narrowed_by_status_and_an_unknown_one_is_all(status, listed
 def test_status_without_backups_is_reported_and_all_can_be_shown(rental, owner):
     rental.stored()
     page = read(owner.get(f"{rental.page}?status=failed"))
-    assert page.one(class_="empty").text == "No backup has this status"
+    assert page.one(class_="empty").text == "No backup matches"
     assert page.one(class_="filters").all("a")[0]["href"] == rental.page
 
 

@@ -1,0 +1,83 @@
+"""Test restores by schedule: of each order's newest good backup, after as many days as its plan says."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+
+from backups import kinds
+from backups.models import Backup, Depth
+from backups.selectors import GOOD
+from backups.services.verification import verification_start
+from common.clock import database_now
+from common.locks import row_lock
+from operations.models import LIVE_STATES, Operation
+from orders.models import Order
+
+TRIALS_AT_ONCE = 4
+"""Test restores that are queued or running because they were due."""
+LOOKED_AT = 200
+"""Orders that one run looks at."""
+DAY = timedelta(days=1)
+LATER = timedelta(minutes=15)
+"""When an order is looked at again whose own work was going on."""
+
+
+def trials_due() -> int:
+    """Start the test restores that are due, a few at a time; return how many."""
+    now = database_now()
+    _first_dates(now)
+    live = Operation.objects.filter(
+        kind=kinds.VERIFY.name, params__depth=Depth.RESTORE.value, requested_by=None, state__in=LIVE_STATES
+    )
+    room = TRIALS_AT_ONCE - live.count()
+    due = Order.objects.filter(next_trial_at__lte=now).order_by("next_trial_at").values_list("id", flat=True)
+    started = 0
+    for order_id in list(due[:LOOKED_AT]):
+        if started >= room:
+            break
+        started += _begin(order_id, now)
+    return started
+
+
+def trial_offset(order_id: UUID, days: int) -> timedelta:
+    """A time within so many days, always the same for an order: together they spread the work evenly."""
+    share = int.from_bytes(blake2b(order_id.bytes, digest_size=8).digest(), "big") / (1 << 64)
+    return days * DAY * share
+
+
+def _first_dates(now: datetime) -> None:
+    """Spread the first test restores of orders over the days of their plans."""
+    undated = Order.objects.filter(next_trial_at__isnull=True).select_related("plan")[:LOOKED_AT]
+    for order in undated:
+        first = now + trial_offset(order.id, order.plan.trial_days or 1)
+        Order.objects.filter(id=order.id, next_trial_at__isnull=True).update(next_trial_at=first)
+
+
+def _begin(order_id: UUID, now: datetime) -> bool:
+    """Start the test restore of an order if it needs one, and set its next date; return whether it was started."""
+    with transaction.atomic():
+        order = row_lock(Order.objects.select_related("plan").filter(id=order_id))
+        if order is None:
+            return False
+        days = order.plan.trial_days
+        started, following = False, now + max(days, 1) * DAY
+        if days and order.plan.has_backups and not order.is_suspended:
+            proven = Backup.objects.filter(GOOD, order=order).aggregate(at=Max("proven_at"))["at"]
+            newest = Backup.objects.filter(GOOD, order=order).order_by("-completed_at").first()
+            if newest is None:
+                following = now + DAY
+            elif proven is not None and proven + days * DAY > now:
+                following = proven + days * DAY
+            elif Operation.objects.filter(order=order, state__in=LIVE_STATES).exists():
+                following = now + LATER
+            else:
+                verification_start(order=order, backup=newest, depth=Depth.RESTORE, user=None)
+                # One that fails, say because the storage is away, is tried again the next day.
+                started, following = True, now + DAY
+        Order.objects.filter(id=order_id).update(next_trial_at=following)
+    return started

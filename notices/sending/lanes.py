@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -142,7 +143,7 @@ def delivery_end(delivery: Delivery, answer: Answer) -> bool:
     Return whether the claim was still ours.
     """
     now = timezone.now()
-    values = {"status": answer.status, "answer": answer.text, "seconds": answer.seconds}
+    values: dict[str, Any] = {"status": answer.status, "answer": answer.text, "seconds": answer.seconds}
     again = _again_in(delivery, answer)
     if answer.error is None:
         values |= {"state": DeliveryState.DELIVERED, "finished_at": now, "error": ""}
@@ -206,14 +207,14 @@ def _job(delivery: Delivery, mails: BaseEmailBackend) -> Job:
 
 def _job_of(delivery: Delivery, mails: BaseEmailBackend) -> Job:
     if delivery.channel == Channel.MAIL:
-        mail = mail_compose(delivery, User.objects.get(id=delivery.user_id), mails)
+        mail = mail_compose(delivery, User.objects.get(pk=delivery.user_id), mails)
         return partial(_mail_job, mail, mails) if mail else Answer
     told = delivery.events.select_related("order").order_by("created_at")
     events: list[Event] = list(told[:EVENTS_LOADED])
     total = len(events) if len(events) < EVENTS_LOADED else told.count()
     if delivery.channel == Channel.STAFF:
         return partial(_staff_job, events, total)
-    endpoint = Endpoint.objects.get(id=delivery.endpoint_id)
+    endpoint = Endpoint.objects.get(pk=delivery.endpoint_id)
     if delivery.channel == Channel.DISCORD:
         return partial(request_send, discord_request(endpoint, events, total=total))
     if delivery.channel == Channel.HEARTBEAT:

@@ -32,12 +32,13 @@ LANES: Final = (
     ("storage", 8, r"/api/v1/assets/.*|/(api/v1/)?orders/.*/(download|content|raw)/|/admin/vault/storagetarget/.*"),
     ("contents", 8, r"/(api/v1/)?orders/.*/(files(/.*)?|versions|search)/"),
     ("sidecar", 4, r"/(api/v1/)?orders/.*/(restore/preview|estimate)/"),
+    ("names", 4, r"/(api/v1/)?orders/[^/]*/(webhooks/([^/]*/)?|notifications/add/)"),
     ("pages", 20, r".*"),
 )
 """The first pattern that matches the path selects the thread pool.
 
 storage: bytes of backups; contents: lists of their files, some of which are searched for seconds; sidecar: what a
-sidecar is asked while somebody waits.
+sidecar is asked while somebody waits; names: new addresses, whose names are looked up.
 """
 CHECK_THREADS: Final = 2
 BODY_AT_ONCE_SECONDS: Final = 0.1

@@ -44,7 +44,13 @@ def writing(right, scope, ok=202, **values):
     return Case(right=right, scope=scope, ok=ok, suspended=409, **values)
 
 
+def telling(ok, **values):
+    """An action on a webhook, which a suspension does not touch."""
+    return Case(right=OrderRight.SCHEDULES, scope=Scope.MANAGE, ok=ok, suspended=ok, **values)
+
+
 R, S = OrderRight, Scope
+WEBHOOK = "api/v1/orders/{order}/webhooks/{webhook}/"
 PROVISION = "api/v1/orders/{order}/provisions/{provision}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
     "api/v1/orders/": reading(hidden=200),
@@ -81,6 +87,19 @@ TABLE: dict[str, dict[str, list[Case]]] = {
             writing(R.RESTORE, S.RESTORE, before=World.restore_begins),
         ]
     },
+    "api/v1/orders/{order}/webhooks/": {
+        **reading(right=R.SCHEDULES, scope=S.MANAGE),
+        "POST": [telling(201, body={"url": "https://1.1.1.1/"})],
+    },
+    WEBHOOK: {
+        **reading(right=R.SCHEDULES, scope=S.MANAGE),
+        "PATCH": [telling(200, body={"active": False})],
+        "DELETE": [telling(204)],
+    },
+    f"{WEBHOOK}rotate/": {"POST": [telling(200)]},
+    f"{WEBHOOK}test/": {"POST": [telling(202)]},
+    f"{WEBHOOK}deliveries/": reading(right=R.SCHEDULES, scope=S.MANAGE),
+    f"{WEBHOOK}deliveries/{{delivery}}/replay/": {"POST": [telling(202)]},
     "api/v1/assets/{asset}/": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
 }
 PUBLIC = {
@@ -129,7 +148,9 @@ def _json(body):
 
 def in_another_table(route):
     """The pages of admin and customers: test_admin and test_pages cover each of them."""
-    return route.path == "" or route.path.startswith(("admin/", "orders/", "account/", "accounts/", "^accounts/"))
+    return route.path == "" or route.path.startswith(
+        ("admin/", "orders/", "inbox/", "account/", "accounts/", "^accounts/")
+    )
 
 
 def test_every_route_is_in_the_table():

@@ -14,12 +14,15 @@ from accounts.models import User
 from accounts.scopes import Scope
 from backups import kinds
 from backups.models import Backup, OperationRole
+from notices.models import Delivery, DeliveryState, Endpoint
 from operations.models import Operation, OperationState
 from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
 from provisions.models import Provision, ProvisionKind
 from tests.factories import (
     BackupFactory,
+    DeliveryFactory,
+    EndpointFactory,
     OperationBackupFactory,
     OperationFactory,
     OrderUserPermissionFactory,
@@ -76,6 +79,8 @@ class World:
     server: Provision
     backup: Backup
     operation: Operation
+    endpoint: Endpoint
+    delivery: Delivery
     user: User | None
     client: APIClient
 
@@ -87,6 +92,9 @@ class World:
             backup=self.backup.id,
             operation=self.operation.id,
             asset=self.backup.asset_id,
+            endpoint=self.endpoint.id,
+            webhook=self.endpoint.id,
+            delivery=self.delivery.id,
         )
 
     def create_begins(self) -> None:
@@ -118,7 +126,17 @@ def world_of(persona: Persona, root: Path) -> World:
     operation = OperationFactory(order=rental.order, subject=backup)
     user = None if persona.anonymous else _user(persona, rental.order)
     client = client_of(user, scopes=persona.scopes)
-    return World(rental.order, rental.server, backup=backup, operation=operation, user=user, client=client)
+    endpoint = EndpointFactory(order=rental.order)
+    return World(
+        rental.order,
+        rental.server,
+        backup=backup,
+        operation=operation,
+        endpoint=endpoint,
+        delivery=DeliveryFactory(endpoint=endpoint, state=DeliveryState.DELIVERED),
+        user=user,
+        client=client,
+    )
 
 
 def _user(persona: Persona, order: Order) -> User:

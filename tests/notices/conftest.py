@@ -6,6 +6,7 @@ import pytest
 
 from orders.models import Order
 from tests.factories import OrderFactory
+from tests.notices.receiver import receiver
 
 
 @pytest.fixture
@@ -14,3 +15,10 @@ def order(db: None) -> Order:
     made.customer.owner.email = "owner@example.com"
     made.customer.owner.save()
     return made
+
+
+@pytest.fixture
+def there(settings):
+    with receiver() as found:
+        settings.SAVEPOINT_WEBHOOK_ORIGINS = frozenset({found.origin})
+        yield found

@@ -57,7 +57,7 @@ def destination_parse(url: str) -> Destination:
     if parts.username is not None or parts.password is not None:
         raise _mistake(_("An address holds no user and no password."))
     if parts.fragment:
-        raise _mistake(_("An address has no part behind a number sign."))
+        raise _mistake(_("This is no address of the web."))
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     found = Destination(
         scheme=parts.scheme,
@@ -138,7 +138,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _mistake(_("This is no address.")) from None
+        raise _mistake(_("This is no address of the web.")) from None
     if not _VISIBLE.fullmatch(url) or "\\" in url or parts.scheme not in _PORTS or not parts.hostname or port == 0:
         raise _mistake(_("This is no address of the web."))
     return parts

@@ -33,12 +33,14 @@ LANES: Final = (
     ("contents", 8, r"/(api/v1/)?orders/.*/(files(/.*)?|versions|search)/"),
     ("sidecar", 4, r"/(api/v1/)?orders/.*/(restore/preview|estimate)/"),
     ("waiting", 8, r"/api/v1/orders/.*/triggers/.*"),
+    ("names", 4, r"/(api/v1/)?orders/[^/]*/(webhooks/([^/]*/)?|notifications/add/)"),
     ("pages", 20, r".*"),
 )
 """The first pattern that matches the path selects the thread pool.
 
 storage: bytes of backups; contents: lists of their files, some of which are searched for seconds; sidecar: what a
-sidecar is asked while somebody waits; waiting: requests that wait for a backup.
+sidecar is asked while somebody waits; waiting: requests that wait for a backup; names: new addresses, whose names
+are looked up.
 """
 CHECK_THREADS: Final = 2
 BODY_AT_ONCE_SECONDS: Final = 0.1

@@ -38,7 +38,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ["user__username", "user__email", "=endpoint__id", "=endpoint__order__id"]
     fields = [
         "created_at", "channel", "user", "endpoint", "signal", "state", "attempts", "not_before", "claimed_at",
-        "finished_at", "status", "seconds", "error",
+        "finished_at", "status", "error",
     ]  # fmt: skip
     ordering = ["-created_at", "-id"]
     actions = ["replay"]
@@ -51,7 +51,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.action(description=gettext_lazy("Send the chosen messages once more"), permissions=["replay"])
     def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         """Send messages again that are over."""
-        each_by_service(self, request, rows, service=_again, done=_("sent once more"))
+        each_by_service(self, request, rows, service=_again, done=_("The message is sent once more."))
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """The permission to change messages includes sending them again."""

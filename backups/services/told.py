@@ -12,7 +12,7 @@ from backups.services.roles import operation_order, operation_source
 from backups.usage import order_used
 from notices.kinds import EventKind
 from notices.models import Signal
-from notices.services.events import event_record, failures_in_a_row, heartbeat_signal
+from notices.services.events import StoredError, event_record, failures_in_a_row, heartbeat_signal
 from operations.models import Operation, OperationState
 from orders.models import ByteMeasure, Order
 from vault.errors import StorageUnavailableError
@@ -83,31 +83,22 @@ _TOLD: dict[str, Callable[[Operation, Order], None]] = {
 
 
 def _failed(kind: EventKind, operation: Operation, backup: Backup, order: Order) -> None:
-    event_record(
-        kind=kind,
-        order=order,
-        subject_id=backup.id,
-        provision_id=backup.provision_id,
-        schedule_id=backup.schedule_id,
-        code=operation.error_code,
-        error_params=operation.error_params,
-        name=backup.name,
-        server=backup.provision.name,
-    )
+    _record(kind, backup, order, failed=operation)
     if operation.error_code == StorageUnavailableError.code and (target := _target(operation)) is not None:
         target_unreachable(target, order=order)
 
 
-def _record(kind: EventKind, backup: Backup, order: Order, **params: str | int) -> None:
+def _record(
+    kind: EventKind, backup: Backup, order: Order, *, failed: Operation | None = None, **params: str | int
+) -> None:
     event_record(
         kind=kind,
         order=order,
         subject_id=backup.id,
         provision_id=backup.provision_id,
         schedule_id=backup.schedule_id,
-        name=backup.name,
-        server=backup.provision.name,
-        **params,
+        params={"name": backup.name, "server": backup.provision.name, **params},
+        error=StoredError(failed.error_code, failed.error_params) if failed else None,
     )
 
 

@@ -112,8 +112,8 @@ class Migration(migrations.Migration):
                 ("claimed_at", models.DateTimeField(null=True)),
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
                 ("status", models.PositiveSmallIntegerField(null=True, verbose_name="status")),
-                ("answer", models.TextField(blank=True, verbose_name="answer")),
-                ("seconds", models.FloatField(null=True, verbose_name="seconds")),
+                ("answer", models.TextField(blank=True)),
+                ("seconds", models.FloatField(null=True)),
                 ("error", models.CharField(blank=True, max_length=64, verbose_name="error")),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
                 (

@@ -66,8 +66,8 @@ class Delivery(models.Model):
     claimed_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
     status = models.PositiveSmallIntegerField(_("status"), null=True)
-    answer = models.TextField(_("answer"), blank=True)
-    seconds = models.FloatField(_("seconds"), null=True)
+    answer = models.TextField(blank=True)
+    seconds = models.FloatField(null=True)
     error = models.CharField(_("error"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

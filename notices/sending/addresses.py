@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
 from django.conf import settings
@@ -23,6 +23,8 @@ DISCORD_HOSTS = frozenset({"discord.com", "canary.discord.com", "ptb.discord.com
 _DISCORD_PATH = re.compile(r"/api(/v\d{1,2})?/webhooks/\d{1,32}/[\w-]{1,200}/?")
 _PORTS = {"https": 443, "http": 80}
 _NAT64 = IPv6Network("64:ff9b::/96")
+_PROTOCOLS = IPv4Network("192.0.0.0/24")
+"""Assigned to protocols; the standard library calls only a part of it private."""
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 Address = IPv4Address | IPv6Address
@@ -55,7 +57,7 @@ def destination_parse(url: str) -> Destination:
     if parts.username is not None or parts.password is not None:
         raise _mistake(_("An address holds no user and no password."))
     if parts.fragment:
-        raise _mistake(_("An address has no part behind a number sign."))
+        raise _mistake(_("This is no address of the web."))
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     found = Destination(
         scheme=parts.scheme,
@@ -112,13 +114,13 @@ def addresses_resolve(destination: Destination) -> list[str]:
 def is_public(address: Address) -> bool:
     """Whether an address is on the public internet, also the one that it carries inside."""
     if isinstance(address, IPv6Address):
-        carried = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
         if address in _NAT64:
-            carried = IPv4Address(int(address) & 0xFFFFFFFF)
-        if carried and not is_public(carried):
+            return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        carried = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        if address.is_site_local or (carried and not is_public(carried)):
             return False
-        if address.is_site_local:
-            return False
+    elif address in _PROTOCOLS:
+        return False
     return address.is_global and not (
         address.is_private
         or address.is_loopback
@@ -136,7 +138,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _mistake(_("This is no address.")) from None
+        raise _mistake(_("This is no address of the web.")) from None
     if not _VISIBLE.fullmatch(url) or "\\" in url or parts.scheme not in _PORTS or not parts.hostname or port == 0:
         raise _mistake(_("This is no address of the web."))
     return parts

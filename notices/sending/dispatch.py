@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
@@ -28,12 +29,12 @@ DELETED_A_RUN = 20_000
 def notices_dispatch() -> int:
     """Route new events and send what is due; return how many messages were tried. 0 while another worker does so."""
     until = time.monotonic() + RUN_SECONDS
-    tried = 0
+    sending, tried = Sending(until=until), 0
     # Work that came while the lease was being given back is found by the second look.
     while time.monotonic() < until and _lease_take():
         try:
             claims_recover()
-            routed, sent = events_route(), Sending(until=until).run()
+            routed, sent = events_route(), sending.run()
         finally:
             _lease_give()
         tried += sent
@@ -71,7 +72,7 @@ def notices_expire() -> int:
     return done + _delete(Event, list(events.order_by("created_at").values_list("id", flat=True)[:DELETED_A_RUN]))
 
 
-def _delete(model: type[Delivery | Event], ids: list[object]) -> int:
+def _delete(model: type[Delivery | Event], ids: list[UUID]) -> int:
     for begin in range(0, len(ids), 500):
         model.objects.filter(id__in=ids[begin : begin + 500]).delete()
     return len(ids)

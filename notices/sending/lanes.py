@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -22,7 +23,6 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import User
 from common.errors import KeyUnavailable
 from common.states import compare_and_set
 from notices.errors import DeliveryError, ReceiverGone, Superseded
@@ -142,7 +142,7 @@ def delivery_end(delivery: Delivery, answer: Answer) -> bool:
     Return whether the claim was still ours.
     """
     now = timezone.now()
-    values = {"status": answer.status, "answer": answer.text, "seconds": answer.seconds}
+    values: dict[str, Any] = {"status": answer.status, "answer": answer.text, "seconds": answer.seconds}
     again = _again_in(delivery, answer)
     if answer.error is None:
         values |= {"state": DeliveryState.DELIVERED, "finished_at": now, "error": ""}
@@ -197,23 +197,23 @@ def _job(delivery: Delivery, mails: BaseEmailBackend) -> Job:
     """The network call of a message, with everything it needs read already."""
     try:
         return _job_of(delivery, mails)
-    except (KeyUnavailable, Endpoint.DoesNotExist, User.DoesNotExist) as error:
-        log.warning("message %s cannot be made: %s", delivery.id, type(error).__name__)
+    except KeyUnavailable:
+        log.warning("message %s cannot be made: the key of its address is not available", delivery.id)
     except Exception:
         log.exception("message %s cannot be made", delivery.id)
     return lambda: Answer(error=DeliveryError())
 
 
 def _job_of(delivery: Delivery, mails: BaseEmailBackend) -> Job:
-    if delivery.channel == Channel.MAIL:
-        mail = mail_compose(delivery, User.objects.get(id=delivery.user_id), mails)
+    if delivery.user is not None:
+        mail = mail_compose(delivery, delivery.user, mails)
         return partial(_mail_job, mail, mails) if mail else Answer
     told = delivery.events.select_related("order").order_by("created_at")
     events: list[Event] = list(told[:EVENTS_LOADED])
     total = len(events) if len(events) < EVENTS_LOADED else told.count()
-    if delivery.channel == Channel.STAFF:
+    endpoint = delivery.endpoint
+    if endpoint is None:
         return partial(_staff_job, events, total)
-    endpoint = Endpoint.objects.get(id=delivery.endpoint_id)
     if delivery.channel == Channel.DISCORD:
         return partial(request_send, discord_request(endpoint, events, total=total))
     if delivery.channel == Channel.HEARTBEAT:

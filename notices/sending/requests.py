@@ -124,7 +124,7 @@ class _Connection(HTTPConnection):
         failed: OSError = TimeoutError()
         for address in self._addresses:
             try:
-                return socket.create_connection((address, self._destination.port), timeout=self._left())
+                return _connect(address, self._destination.port, timeout=self._left())
             except OSError as error:
                 failed = error
         raise failed
@@ -143,6 +143,18 @@ class _Connection(HTTPConnection):
             with suppress(OSError):
                 if sock is not None:
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _connect(address: str, port: int, *, timeout: float) -> socket.socket:
+    """Connect to a network address. Nothing is looked up any more."""
+    raw = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        raw.settimeout(timeout)
+        raw.connect((address, port))
+    except BaseException:
+        raw.close()
+        raise
+    return raw
 
 
 @cache

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -113,7 +114,7 @@ def endpoint_update(
     if events is not None:
         _events_require(events)
     wanted = {"url": url, "events": None if events is None else list(events), "active": active}
-    values = {name: value for name, value in wanted.items() if value is not None}
+    values: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if active or url is not None:
         values |= {"failures": 0, "held_until": None}
     if values:

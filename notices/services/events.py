@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,9 +18,18 @@ from notices.services.waking import dispatch_wake
 from orders.models import Order
 from orders.services.suspension import SuspensionStage, SuspensionStep
 
+NOTHING: Mapping[str, str | int] = {}
 ROW_COUNTED = 100
 REPEATED = timedelta(hours=1)
 """A state that goes on, such as a storage that does not answer, is told once in this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredError:
+    """A code of the tree of errors with its params, as an operation stores them."""
+
+    code: str
+    params: Params
 
 
 def event_record(
@@ -28,39 +39,42 @@ def event_record(
     subject_id: UUID | None = None,
     provision_id: UUID | None = None,
     schedule_id: UUID | None = None,
-    code: str = "",
-    error_params: Params | None = None,
-    **params: str | int,
+    params: Mapping[str, str | int] = NOTHING,
+    error: StoredError | None = None,
 ) -> Event:
     """Record an event for everybody who wants to be told. Call it in the transaction that causes it.
 
     order: None for an event of the portal, which staff are told of. subject_id: the backup, provision or target.
-    schedule_id: the schedule whose run it was. code, error_params: of an error. params: what the sentence of the kind
-    needs, see `notices.kinds`; a name that ends in `_bytes` is shown as a size, one in
-    `_at` as a time.
+    schedule_id: the schedule whose run it was. params: what the sentence of the kind needs, see `notices.kinds`; a
+    name that ends in `_bytes` is shown as a size, one in `_at` as a time. error: why something failed.
     """
     stored: dict[str, Any] = dict(params)
-    if error_params:
-        stored["error"] = error_params
+    if error and error.params:
+        stored["error"] = error.params
     return Event.objects.create(
         kind=kind,
         order=order,
         subject_id=subject_id,
         provision_id=provision_id,
         schedule_id=schedule_id,
-        code=code,
+        code=error.code if error else "",
         params=stored,
     )
 
 
 def event_record_once(
-    *, kind: EventKind, subject_id: UUID, order: Order | None = None, within: timedelta = REPEATED, **params: str | int
+    *,
+    kind: EventKind,
+    subject_id: UUID,
+    order: Order | None = None,
+    within: timedelta = REPEATED,
+    params: Mapping[str, str | int] = NOTHING,
 ) -> Event | None:
     """Record an event unless one of this kind, subject and order was recorded within that time."""
     since = timezone.now() - within
     if Event.objects.filter(kind=kind, subject_id=subject_id, order=order, created_at__gt=since).exists():
         return None
-    return event_record(kind=kind, order=order, subject_id=subject_id, **params)
+    return event_record(kind=kind, order=order, subject_id=subject_id, params=params)
 
 
 def failures_in_a_row(*, order: Order, provision_id: UUID) -> int:

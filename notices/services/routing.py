@@ -117,7 +117,7 @@ class _Routing:
 
     def _digests(self, choices: Choices) -> None:
         """Add events to the message that waits for its receiver, or begin one."""
-        users = {who for channel, who in self.told if channel == Channel.MAIL}
+        users = {who for channel, who in self.told if channel == Channel.MAIL and who}
         waiting = _waiting(self.told)
         last = _last(self.told)
         zones = dict(User.objects.filter(id__in=users).values_list("id", "time_zone"))

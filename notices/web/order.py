@@ -112,7 +112,7 @@ class OrderNoticesView(PageView):
             "schedule_name": schedules.get(schedule, "") if schedule else "",
             "manages": manages,
             "adding": adding or EndpointForm(schedules=schedules, initial={"kind": EndpointKind.WEBHOOK.value}),
-            "endpoints": [{"row": row, "schedule": schedules.get(row.schedule_id, "")} for row in rows],
+            "endpoints": [{"row": row, "schedule": schedules.get(row.schedule_id or order.id, "")} for row in rows],
             "limit": ENDPOINTS_MAX,
         }
         return self.shown("notices/order.html", context, status=form_status(form) if form else HTTPStatus.OK)
@@ -181,16 +181,9 @@ class EndpointAddView(OrderNoticesView):
 class EndpointPageBase(OrderNoticesView):
     """Pages of one address."""
 
-    endpoint: Endpoint
-
-    def answer(self, request: HttpRequest, *args: Any, endpoint: UUID, **kwargs: Any) -> HttpResponseBase:
-        """Find the address for all methods; raises when the caller may not manage it."""
-        self._endpoint_id = endpoint
-        return super().answer(request, *args, **kwargs)
-
-    def find(self) -> Endpoint:
+    def find(self, endpoint: UUID) -> Endpoint:
         """The address. Raises PermissionDenied, EndpointNotFound."""
-        return endpoint_get(user=self.user, order_id=self.found_order.id, endpoint_id=self._endpoint_id)
+        return endpoint_get(user=self.user, order_id=self.found_order.id, endpoint_id=endpoint)
 
 
 class EndpointView(EndpointPageBase):
@@ -198,9 +191,9 @@ class EndpointView(EndpointPageBase):
 
     http_method_names = ["get", "head"]
 
-    def get(self, request: HttpRequest) -> HttpResponseBase:
+    def get(self, request: HttpRequest, endpoint: UUID) -> HttpResponseBase:
         """Show them, newest first."""
-        found = self.find()
+        found = self.find(endpoint)
         page = page_read(deliveries_of(found), cursor=request.GET.get(CURSOR) or None, size=PAGE_SIZE)
         context = {
             **_endpoint_context(found),
@@ -217,9 +210,9 @@ class EndpointTestView(EndpointPageBase):
 
     http_method_names = ["post"]
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def post(self, request: HttpRequest, endpoint: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Send one."""
-        found = self.find()
+        found = self.find(endpoint)
         endpoint_test(user=self.user, endpoint=found)
         return self.done(
             _("The test is on its way. Its answer appears below; load the page again."), to=_address(found)
@@ -231,9 +224,9 @@ class EndpointSwitchView(EndpointPageBase):
 
     http_method_names = ["post"]
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def post(self, request: HttpRequest, endpoint: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Turn it on or off."""
-        found = endpoint_update(user=self.user, endpoint=(row := self.find()), active=not row.active)
+        found = endpoint_update(user=self.user, endpoint=(row := self.find(endpoint)), active=not row.active)
         said = _("Notices are sent there again.") if found.active else _("Nothing more is sent there.")
         return self.done(said, to=_address(found))
 
@@ -243,21 +236,23 @@ class EndpointRotateView(EndpointPageBase):
 
     http_method_names = ["post"]
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def post(self, request: HttpRequest, endpoint: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Make a new one, and show it once."""
-        return secret_page(self, endpoint_rotate(user=self.user, endpoint=self.find()))
+        return secret_page(self, endpoint_rotate(user=self.user, endpoint=self.find(endpoint)))
 
 
 class EndpointDeleteView(EndpointPageBase):
     """The removal of an address."""
 
-    def get(self, request: HttpRequest) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def get(self, request: HttpRequest, endpoint: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Ask."""
-        return self.form("notices/endpoint_delete.html", _endpoint_context(self.find()), title=_("Remove the address"))
+        return self.form(
+            "notices/endpoint_delete.html", _endpoint_context(self.find(endpoint)), title=_("Remove the address")
+        )
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def post(self, request: HttpRequest, endpoint: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Remove it."""
-        endpoint_delete(user=self.user, endpoint=self.find())
+        endpoint_delete(user=self.user, endpoint=self.find(endpoint))
         return self.done(_("The address was removed."))
 
 
@@ -266,9 +261,9 @@ class DeliveryReplayView(EndpointPageBase):
 
     http_method_names = ["post"]
 
-    def post(self, request: HttpRequest, delivery: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def post(self, request: HttpRequest, endpoint: UUID, delivery: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Send it."""
-        found = self.find()
+        found = self.find(endpoint)
         delivery_replay(user=self.user, delivery=delivery_get(endpoint=found, delivery_id=delivery), endpoint=found)
         return self.done(_("The message is sent once more."), to=_address(found))
 

@@ -23,8 +23,13 @@ PUBLIC = {
 }
 """Public pages, with the answer to a signed-in user."""
 
+BY_TOKEN = {"notices-unsubscribe"}
+"""Pages whose address is the permission: see tests/notices/test_sending.py."""
+
 SIGNED_IN = {
+    "inbox": 200,
     "account": 200,
+    "account-notices": 200,
     "account-tokens": 200,
     "account-token-revoke": 404,
     "account_logout": 200,
@@ -55,8 +60,10 @@ def account_path(name):
 
 
 def test_every_page_is_in_one_of_the_tables():
-    below = [route for route in routes() if route.path.removeprefix("^").startswith(("account/", "accounts/"))]
-    assert {route.name for route in below} == {*PUBLIC, *SIGNED_IN}
+    below = [
+        route for route in routes() if route.path.removeprefix("^").startswith(("inbox/", "account/", "accounts/"))
+    ]
+    assert {route.name for route in below} == {*PUBLIC, *BY_TOKEN, *SIGNED_IN}
 
 
 @pytest.mark.parametrize("name", PUBLIC)

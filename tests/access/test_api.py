@@ -49,8 +49,14 @@ def staff(permission, **values):
     return Case(right=OrderRight.VIEW, scope=Scope.MANAGE, ok=200, suspended=403, permission=permission, **values)
 
 
+def telling(ok, **values):
+    """An action on a webhook, which a suspension does not touch."""
+    return Case(right=OrderRight.SCHEDULES, scope=Scope.MANAGE, ok=ok, suspended=ok, **values)
+
+
 R, S = OrderRight, Scope
 NO_ID = "00000000-0000-4000-8000-000000000000"
+WEBHOOK = "api/v1/orders/{order}/webhooks/{webhook}/"
 PROVISION = "api/v1/orders/{order}/provisions/{provision}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
     "api/v1/orders/": reading(hidden=200),
@@ -113,6 +119,19 @@ TABLE: dict[str, dict[str, list[Case]]] = {
             writing(R.RESTORE, S.RESTORE, before=World.restore_begins),
         ]
     },
+    "api/v1/orders/{order}/webhooks/": {
+        **reading(right=R.SCHEDULES, scope=S.MANAGE),
+        "POST": [telling(201, body={"url": "https://1.1.1.1/"})],
+    },
+    WEBHOOK: {
+        **reading(right=R.SCHEDULES, scope=S.MANAGE),
+        "PATCH": [telling(200, body={"active": False})],
+        "DELETE": [telling(204)],
+    },
+    f"{WEBHOOK}rotate/": {"POST": [telling(200)]},
+    f"{WEBHOOK}test/": {"POST": [telling(202)]},
+    f"{WEBHOOK}deliveries/": reading(right=R.SCHEDULES, scope=S.MANAGE),
+    f"{WEBHOOK}deliveries/{{delivery}}/replay/": {"POST": [telling(202)]},
     "api/v1/assets/{asset}/": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
 }
 PUBLIC = {
@@ -161,7 +180,7 @@ def _json(body):
 
 def in_another_table(route):
     """The pages of admin and customers: test_admin and test_pages cover each of them."""
-    pages = ("admin/", "orders/", "fleet/", "account/", "accounts/", "^accounts/")
+    pages = ("admin/", "orders/", "fleet/", "inbox/", "account/", "accounts/", "^accounts/")
     return route.path == "" or route.path.startswith(pages)
 
 

@@ -16,6 +16,7 @@ from django.test import Client
 
 from backups.models import Backup, BackupStatus
 from common.models import IdempotencyRecord
+from notices.models import Delivery, Endpoint, Preference
 from operations.models import Operation
 from orders.rights import STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
@@ -91,8 +92,15 @@ def collapses(world: World) -> None:
     Backup.objects.filter(id=world.backup.id).update(collapsed=True)
 
 
+def telling(status=302, said="success", **values):
+    """An action on an address for notices, which a suspension does not touch."""
+    answer = Answer(status, said, changed=True)
+    return Case(ok=answer, suspended=answer, right=OrderRight.SCHEDULES, **values)
+
+
 R = OrderRight
 BACKUP = "orders/{order}/backups/{backup}/"
+ENDPOINT = "orders/{order}/notifications/{endpoint}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
     "": reading(hidden=200),
     "fleet/": reading(fleet=True),
@@ -132,6 +140,23 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{BACKUP}retry/": button((R.CREATE, fails)),
     f"{BACKUP}verify/": asking(R.CREATE, body={"depth": "data"}, staff_go_on=True),
     f"{BACKUP}delete/": asking(R.DELETE, staff_go_on=True),
+    "orders/{order}/notifications/": reading(),
+    "orders/{order}/notifications/choice/": {
+        "POST": [Case(ok=Answer(302, "success", changed=True), suspended=Answer(302, "success", changed=True))]
+    },
+    "orders/{order}/notifications/add/": {
+        "POST": [
+            telling(body={"kind": "discord", "url": "https://discord.com/api/webhooks/1/a"}),
+            # The answer shows the secret.
+            telling(200, "", body={"kind": "webhook", "url": "https://1.1.1.1/"}),
+        ]
+    },
+    ENDPOINT: reading(right=R.SCHEDULES),
+    f"{ENDPOINT}test/": {"POST": [telling()]},
+    f"{ENDPOINT}switch/": {"POST": [telling()]},
+    f"{ENDPOINT}rotate/": {"POST": [telling(200, "")]},
+    f"{ENDPOINT}delete/": {**reading(right=R.SCHEDULES), "POST": [telling()]},
+    f"{ENDPOINT}deliveries/{{delivery}}/replay/": {"POST": [telling()]},
     "orders/{order}/operations/{operation}/cancel/": button(
         (R.CREATE, World.create_begins), (R.RESTORE, World.restore_begins), staff_go_on=True
     ),
@@ -157,7 +182,8 @@ def found(methods, persona):
     return first.hidden == 200 or expected(first, persona).status != 404
 
 
-CHANGED = "|".join(model._meta.db_table for model in (Backup, Operation, IdempotencyRecord, Provision))
+OURS = (Backup, Operation, IdempotencyRecord, Provision, Endpoint, Delivery, Preference)
+CHANGED = "|".join(model._meta.db_table for model in OURS)
 WRITING = re.compile(rf'(INSERT INTO|UPDATE|DELETE FROM) "({CHANGED})"')
 """All that a page may change."""
 
@@ -184,7 +210,7 @@ def knock(client, world, method, path, case=None, **headers):
 
 def in_another_table(route):
     """Routes of the API, of the admin and of accounts; each has a test like this one."""
-    return route.path.startswith(("api/", "^api/", "admin/", "account/", "accounts/", "^accounts/"))
+    return route.path.startswith(("api/", "^api/", "admin/", "inbox/", "account/", "accounts/", "^accounts/"))
 
 
 def test_every_page_is_in_the_table():

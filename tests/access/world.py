@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.scopes import Scope
 from backups import kinds
 from backups.models import Backup, OperationRole
+from notices.models import Delivery, DeliveryState, Endpoint
 from operations.models import Operation, OperationState
 from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
@@ -22,6 +23,8 @@ from provisions.models import Provision, ProvisionKind
 from schedules.models import Schedule
 from tests.factories import (
     BackupFactory,
+    DeliveryFactory,
+    EndpointFactory,
     OperationBackupFactory,
     OperationFactory,
     OrderUserPermissionFactory,
@@ -99,6 +102,8 @@ class World:
     operation: Operation
     of_server: Schedule
     of_order: Schedule
+    endpoint: Endpoint
+    delivery: Delivery
     user: User | None
     client: APIClient
 
@@ -112,6 +117,9 @@ class World:
             operation=self.operation.id,
             asset=self.backup.asset_id,
             schedule=schedule.id,
+            endpoint=self.endpoint.id,
+            webhook=self.endpoint.id,
+            delivery=self.delivery.id,
         )
 
     def create_begins(self) -> None:
@@ -147,7 +155,18 @@ def world_of(persona: Persona, root: Path) -> World:
     }
     user = None if persona.anonymous else _user(persona, rental.order)
     client = client_of(user, scopes=persona.scopes)
-    return World(rental.order, rental.server, backup=backup, operation=operation, user=user, client=client, **schedules)
+    endpoint = EndpointFactory(order=rental.order)
+    return World(
+        rental.order,
+        rental.server,
+        backup=backup,
+        operation=operation,
+        endpoint=endpoint,
+        delivery=DeliveryFactory(endpoint=endpoint, state=DeliveryState.DELIVERED),
+        user=user,
+        client=client,
+        **schedules,
+    )
 
 
 def _user(persona: Persona, order: Order) -> User:

@@ -175,7 +175,17 @@ LANE_OF = {
         f"{B}restore/preview/", f"{P}estimate/", f"{ORDER}backups/{{backup}}/restore/preview/",
         f"{ORDER}backups/create/estimate/", f"{ORDER}exclude/estimate/",
     },
+    "names": {
+        "api/v1/orders/{order}/webhooks/", "api/v1/orders/{order}/webhooks/{webhook}/", f"{ORDER}notifications/add/",
+    },
     "pages": {
+        "inbox/", f"{ORDER}notifications/", f"{ORDER}notifications/choice/", f"{ORDER}notifications/{{endpoint}}/",
+        *(f"{ORDER}notifications/{{endpoint}}/{name}" for name in (
+            "test/", "switch/", "rotate/", "delete/", "deliveries/{delivery}/replay/",
+        )),
+        *(f"api/v1/orders/{{order}}/webhooks/{{webhook}}/{name}" for name in (
+            "rotate/", "test/", "deliveries/", "deliveries/{delivery}/replay/",
+        )),
         "", "api/v1/orders/", "api/v1/orders/{order}/", "api/v1/orders/{order}/provisions/", P, f"{P}backups/", B,
         "fleet/", "api/v1/orders/{order}/usage/", "api/v1/orders/{order}/protection/",
         "api/v1/orders/{order}/reprovision/", f"{B}restore/", f"{B}verify/",

@@ -14,6 +14,15 @@ from tests.factories.backups import (
     UsageSampleFactory,
 )
 from tests.factories.common import IdempotencyRecordFactory
+from tests.factories.notices import (
+    DeliveryEventFactory,
+    DeliveryFactory,
+    DispatchFactory,
+    EndpointFactory,
+    EventFactory,
+    NoticeFactory,
+    PreferenceFactory,
+)
 from tests.factories.operations import ChoreRunFactory, OperationFactory, OperationTallyFactory, SupervisorFactory
 from tests.factories.orders import OrderFactory, OrderGroupPermissionFactory, OrderUserPermissionFactory, PlanFactory
 from tests.factories.provisions import (
@@ -33,8 +42,14 @@ __all__ = [
     "ChoreRunFactory",
     "CustomerFactory",
     "DataKeyFactory",
+    "DeliveryEventFactory",
+    "DeliveryFactory",
+    "DispatchFactory",
+    "EndpointFactory",
+    "EventFactory",
     "FindingFactory",
     "IdempotencyRecordFactory",
+    "NoticeFactory",
     "OperationBackupFactory",
     "OperationFactory",
     "OperationTallyFactory",
@@ -42,6 +57,7 @@ __all__ = [
     "OrderGroupPermissionFactory",
     "OrderUserPermissionFactory",
     "PlanFactory",
+    "PreferenceFactory",
     "ProvisionFactory",
     "RepositoryFactory",
     "ScheduleFactory",

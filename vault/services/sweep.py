@@ -15,7 +15,7 @@ from django.utils import timezone
 from common.errors import ApplicationError, KeyUnavailable
 from repository.archive.object_keys import LISTING_SUFFIX, MANIFEST_SUFFIX
 from repository.errors import RepositoryError
-from repository.storage import Storage, StorageError, StorageUnsupported
+from repository.storage import Storage, StorageDenied, StorageError, StorageUnavailable, StorageUnsupported
 from vault.errors import StorageUnavailableError
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.opening import target_open
@@ -51,7 +51,7 @@ def storage_sweep() -> int:
         try:
             swept += target_sweep(target.id)
         except (StorageError, ApplicationError) as error:
-            if isinstance(error, StorageUnavailableError) or (isinstance(error, StorageError) and error.retryable):
+            if isinstance(error, (StorageUnavailable, StorageDenied, StorageUnavailableError)):
                 target_unreachable(target)
             # A target that is unreachable, or whose secrets cannot be decrypted, does not stop the sweep of the others.
             _say(target, f"the sweep was stopped: {error}")

@@ -11,4 +11,6 @@ from vault.models import StorageTarget
 def target_unreachable(target: StorageTarget, *, order: Order | None = None) -> None:
     """Record that a target does not answer, at most once an hour for staff, and for the order that needed it."""
     for told in (None, order) if order else (None,):
-        event_record_once(kind=EventKind.TARGET_UNREACHABLE, subject_id=target.id, order=told, name=target.name)
+        event_record_once(
+            kind=EventKind.TARGET_UNREACHABLE, subject_id=target.id, order=told, params={"name": target.name}
+        )

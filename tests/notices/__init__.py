@@ -1,0 +1,1 @@
+"""Notices: from events to inboxes, mails and receivers outside."""

@@ -16,7 +16,7 @@ from backups.errors import (
     VolumesNotOffered,
 )
 from backups.models import Backup, BackupStatus
-from backups.selectors import Undoable, backups_counted, restore_undoable, volumes_made
+from backups.selectors import Undoable, backups_counted, backups_unlocked, restore_undoable, volumes_made
 from backups.services.proof import whole_require
 from backups.usage import UsedBytes, order_used
 from common.errors import ApplicationError, PermissionDenied
@@ -26,7 +26,7 @@ from operations.rules import cancel_require
 from operations.selectors import operation_active
 from orders.errors import PlanHasNoBackups
 from orders.models import Order
-from orders.rights import OrderRight, order_change_require, order_not_suspended, order_rights
+from orders.rights import ALL_RIGHTS, OrderRight, order_change_require, order_not_suspended, order_rights
 from provisions.models import Provision
 from provisions.selectors import provisions_of, sidecar_among
 
@@ -35,11 +35,11 @@ class Rules:
     """The rules of one order for one caller; each `…_require` raises the first reason against the action.
 
     Rows are read on first need, and once: a service creates an instance under the order's lock, a page one for
-    everything it shows. `seen`: operations of the order that were read just now; the active one is not read again when
-    it is among them.
+    everything it shows. `user`: None for the product itself, which has every right. `seen`: operations of the order
+    that were read just now; the active one is not read again when it is among them.
     """
 
-    def __init__(self, *, user: User, order: Order, seen: Iterable[Operation] = ()) -> None:
+    def __init__(self, *, user: User | None, order: Order, seen: Iterable[Operation] = ()) -> None:
         self._user = user
         self._order = order
         self._seen = seen
@@ -47,10 +47,16 @@ class Rules:
         self._undoable: dict[UUID, Undoable | None] = {}
         self._unreachable: dict[UUID, ApplicationError | None] = {}
 
+    @property
+    def _person(self) -> User:
+        if self._user is None:
+            raise PermissionDenied  # only people take such an action
+        return self._user
+
     @cached_property
     def rights(self) -> frozenset[OrderRight]:
         """The caller's rights on the order."""
-        return order_rights(self._user, self._order)
+        return ALL_RIGHTS if self._user is None else order_rights(self._user, self._order)
 
     @cached_property
     def active(self) -> Operation | None:
@@ -82,16 +88,18 @@ class Rules:
             self._counted[provision.id] = backups_counted(provision)
         return self._counted[provision.id]
 
-    def create_require(self, provision: Provision) -> None:
+    def create_require(self, provision: Provision, *, rotates: bool = False) -> None:
         """Raise the first reason against a new backup of a server.
 
         In this order: PermissionDenied, OrderSuspended, PlanHasNoBackups, NotAPrimaryDeployment, NoSidecar,
-        OperationInProgress, LimitReached, QuotaExceeded.
+        OperationInProgress, LimitReached, QuotaExceeded. rotates: at the limit, the oldest backup that may go makes
+        room once the new one is ready; LimitReached is raised only when all are locked.
         """
         self._right_require(OrderRight.CREATE)
         self._new_work_require(provision)
         plan = self._order.plan
-        if self.counted(provision) >= plan.backup_limit:
+        above = self.counted(provision) - plan.backup_limit
+        if above > 0 or (above == 0 and not (rotates and backups_unlocked(provision).exists())):
             raise LimitReached(limit=plan.backup_limit)
         if plan.byte_limit is not None and (used := self.used.counted(plan.byte_measure)) >= plan.byte_limit:
             raise QuotaExceeded(limit_bytes=plan.byte_limit, used_bytes=used)
@@ -163,7 +171,7 @@ class Rules:
         """Raise PermissionDenied, OrderSuspended when the caller may not rename and lock."""
         # The right to delete a backup includes its name and its lock; the right to create backups does not.
         self._right_require(OrderRight.DELETE)
-        order_change_require(self._user, self._order)
+        order_change_require(self._person, self._order)
 
     def delete_require(self, backup: Backup) -> None:
         """Raise PermissionDenied, OrderSuspended, BackupLocked, StatusConflict."""
@@ -176,7 +184,7 @@ class Rules:
     def verify_require(self, backup: Backup) -> None:
         """Raise PermissionDenied, OrderSuspended, and StatusConflict when nothing is stored that could be verified."""
         self._right_require(OrderRight.CREATE)
-        order_change_require(self._user, self._order)
+        order_change_require(self._person, self._order)
         if backup.asset_id is None:
             raise StatusConflict(status=backup.get_status_display())
 
@@ -190,7 +198,7 @@ class Rules:
         """Raise StatusConflict when it is over or cannot stop half way, PermissionDenied, OrderSuspended."""
         if operation.order_id == self._order.id:
             operation.order = self._order
-        cancel_require(user=self._user, operation=operation, rights=self.rights)
+        cancel_require(user=self._person, operation=operation, rights=self.rights)
 
     def _right_require(self, right: OrderRight) -> None:
         if right not in self.rights:

@@ -132,6 +132,24 @@ def backups_counted(provision: Provision) -> int:
     return Backup.objects.filter(COUNTED, provision=provision).count()
 
 
+def backups_unlocked(provision: Provision) -> QuerySet[Backup]:
+    """The ready backups of a server that count towards the limit and are not locked."""
+    return Backup.objects.filter(COUNTED, provision=provision, locked=False, status=BackupStatus.READY)
+
+
+def backup_rotated(provision: Provision) -> Backup | None:
+    """The backup that goes when a newer one took its place: the oldest unlocked one that counts.
+
+    Neither the newest good one goes, nor, while there is another, the newest one that was verified well.
+    """
+    newest = _newest_good(provision.id, source="files").first()
+    oldest = list(backups_unlocked(provision).exclude(id=newest and newest.id).order_by("completed_at", "id")[:2])
+    proven = Backup.objects.filter(GOOD, provision=provision, proof__ok=True).order_by("-completed_at").first()
+    if len(oldest) > 1 and oldest[0] == proven:
+        return oldest[1]
+    return oldest[0] if oldest else None
+
+
 def backups_of_order(order: Order) -> QuerySet[Backup]:
     """The listed backups of an order that the caller was found to see, in no order."""
     return Backup.objects.filter(LISTED, order=order).select_related("operation")

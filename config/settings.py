@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "operations",
     "vault",
     "backups",
+    "schedules",
     "config.apps.SavepointConfig",
 ]
 

@@ -15,11 +15,17 @@ from provisions.models import Provision, ProvisionKind
 def provision_get(*, user: User, order_id: UUID, provision_id: UUID) -> Provision:
     """The provision of that order, if the caller may see it. Raises OrderNotFound, ProvisionNotFound."""
     order = order_get(user=user, order_id=order_id)
-    provision = Provision.objects.filter(order=order, id=provision_id).first()
-    if provision is None:
-        raise ProvisionNotFound
+    provision = provision_of(order_id=order_id, provision_id=provision_id)
     # The order with its customer and plan is loaded already: no second query for it.
     provision.order = order
+    return provision
+
+
+def provision_of(*, order_id: UUID, provision_id: UUID) -> Provision:
+    """The provision of that order, for the product itself. Raises ProvisionNotFound."""
+    provision = Provision.objects.filter(order=order_id, id=provision_id).first()
+    if provision is None:
+        raise ProvisionNotFound
     return provision
 
 

@@ -49,8 +49,9 @@ class Backup(models.Model):
     patterns; null before it is known. damaged: the files that cannot be restored,
     `{"files": n|null, "paths": [{"path", "reason"}, …], "content"}`: their number (null: no file can), the first 100,
     and whether only reading all data finds them; null when none is known. proof: the result of the newest
-    verification, as the API shows it. operation: the newest one, at hand so that one statement reads both as they were
-    at one moment.
+    verification, as the API shows it. schedule_id: the schedule of the run that made it, null for any other; a deleted
+    schedule leaves its id. tags: short words. operation: the newest one, at hand so that one statement reads both as
+    they were at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -91,6 +92,9 @@ class Backup(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     completed_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
+    schedule_id = models.UUIDField(null=True)
+    notes = models.TextField(_("notes"), blank=True, default="")
+    tags = models.JSONField(_("tags"), default=list, blank=True)
 
     class Meta:
         verbose_name = _("backup")
@@ -98,6 +102,9 @@ class Backup(models.Model):
         indexes = [
             models.Index(fields=["provision", "-created_at", "-id"], name="backup_newest_of_provision"),
             models.Index(fields=["order", "-created_at", "-id"], name="backup_newest_of_order"),
+            models.Index(
+                fields=["schedule_id", "-created_at"], name="backup_of_schedule", condition=Q(schedule_id__isnull=False)
+            ),
             models.Index(fields=["expires_at"], name="backup_expiring", condition=Q(expires_at__isnull=False)),
         ]
         permissions = [("read_customer_data", _("May download and browse customers' backups"))]

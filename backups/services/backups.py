@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import tzinfo
 from uuid import UUID
@@ -31,78 +31,81 @@ from orders.models import BackupFormat, Order
 from orders.patterns import patterns_validate
 from orders.services.orders import order_lock
 from provisions.rules import patterns_require
-from provisions.selectors import provision_get
+from provisions.selectors import provision_get, provision_of
 
 
-def backup_create(
+def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
     *,
-    user: User,
+    user: User | None,
     order_id: UUID,
     provision_id: UUID,
     name: str | None,
     format_wanted: BackupFormat | None = None,
     exclude: Sequence[str] = (),
+    notes: str = "",
+    tags: Sequence[str] = (),
+    only_if_changed: bool = False,
+    schedule: UUID | None = None,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
     """Begin a backup of a server and return it as `creating`; the work runs in the background.
 
-    `exclude`: patterns of files to leave out of this backup, besides those of the server and the plan.
+    user: None for the product itself. exclude: patterns of files to leave out of this backup, besides those of the
+    server and the plan. only_if_changed: the operation succeeds without a backup when nothing has changed since the
+    newest good one. schedule: the schedule that asks; at the limit its backup begins where an older one can go for it.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, PatternsForbidden, and
     ValidationError for an impossible pattern, or a format that the storage cannot hold; before all rules
     IdempotencyKeyReused.
     """
+
+    def make() -> Backup:
+        if user is None:
+            provision = provision_of(order_id=order_id, provision_id=provision_id)
+        else:
+            provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
+        order = order_lock(order_id)
+        Rules(user=user, order=order).create_require(provision, rotates=schedule is not None)
+        if exclude:
+            if user is not None:
+                patterns_require(user=user, order=order)
+            patterns_validate(exclude)
+        backup = Backup.objects.create(
+            order=order,
+            provision=provision,
+            name=name or default_name(user),
+            format=format_choose(order=order, wanted=format_wanted),
+            exclude=list(exclude),
+            notes=notes,
+            tags=list(tags),
+            schedule_id=schedule,
+        )
+        params = {"only_if_changed": True} if only_if_changed else {}
+        operation = backup_work_start(order=order, kind=kinds.CREATE, backup=backup, requested_by=user, **params)
+        idempotency_store(idempotency, object_id=backup.id)
+        audit_record(
+            actor=user, action="backup.create", order_id=order.id, object_id=backup.id, operation=str(operation.id)
+        )
+        return backup
+
+    if user is None:
+        return _made(make, order_id=order_id)
     return idempotent(
         idempotency,
         find=lambda backup_id: backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=backup_id),
-        make=lambda: _create(
-            user=user,
-            order_id=order_id,
-            provision_id=provision_id,
-            name=name,
-            format_wanted=format_wanted,
-            exclude=exclude,
-            idempotency=idempotency,
-        ),
+        make=lambda: _made(make, order_id=order_id),
     )
 
 
-def _create(
-    *,
-    user: User,
-    order_id: UUID,
-    provision_id: UUID,
-    name: str | None,
-    format_wanted: BackupFormat | None,
-    exclude: Sequence[str],
-    idempotency: IdempotencyKey | None,
-) -> Backup:
-    provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
+def _made(make: Callable[[], Backup], *, order_id: UUID) -> Backup:
     try:
         with transaction.atomic():
-            order = order_lock(order_id)
-            Rules(user=user, order=order).create_require(provision)
-            if exclude:
-                patterns_require(user=user, order=order)
-                patterns_validate(exclude)
-            backup = Backup.objects.create(
-                order=order,
-                provision=provision,
-                name=name or default_name(user),
-                format=format_choose(order=order, wanted=format_wanted),
-                exclude=list(exclude),
-            )
-            operation = backup_work_start(order=order, kind=kinds.CREATE, backup=backup, requested_by=user)
-            idempotency_store(idempotency, object_id=backup.id)
-            audit_record(
-                actor=user, action="backup.create", order_id=order.id, object_id=backup.id, operation=str(operation.id)
-            )
+            return make()
     except IntegrityError:
         # The database refused: another request was faster than our check.
         raise_if_active(order_id)
         raise
-    return backup
 
 
 def backup_retry(*, user: User, backup: Backup, idempotency: IdempotencyKey | None) -> Backup:
@@ -135,17 +138,17 @@ def raise_if_active(order_id: UUID) -> None:
         raise OperationInProgress(operation=str(active.id))
 
 
-def default_name(user: User) -> str:
+def default_name(user: User | None) -> str:
     """“Backup” and the local date and time, in the language and time zone of the user."""
-    with translation.override(user.language or translation.get_language()):
+    with translation.override((user and user.language) or translation.get_language()):
         moment = date_format(timezone.localtime(timezone=_zone_of(user)), "Y-m-d H:i")
         return _("Backup %(moment)s") % {"moment": moment}
 
 
-def _zone_of(user: User) -> tzinfo:
+def _zone_of(user: User | None) -> tzinfo:
     """The user's own time zone; without one that of their browser, if the request came from there."""
     try:
-        return ZoneInfo(user.time_zone) if user.time_zone else timezone.get_current_timezone()
+        return ZoneInfo(user.time_zone) if user and user.time_zone else timezone.get_current_timezone()
     except (ZoneInfoNotFoundError, ValueError, OSError):
         # A zone that this machine does not know must not prevent a backup.
         return ZoneInfo("UTC")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import transaction
-
 from accounts.services.audit import audit_record
 from backups.formats.interface import Made, Making, made_record
 from backups.formats.registry import format_of
@@ -12,9 +10,8 @@ from backups.rules import order_allows_backups
 from backups.services.exclusion import exclude_of
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
-from operations.models import Operation, OperationState
-from operations.services.operations import operation_finish
-from operations.work.lease import FenceLost, Lease
+from operations.models import Operation
+from operations.work.lease import Lease, operation_succeeds
 from orders.patterns import patterns_of
 from provisions.selectors import provision_sidecar
 
@@ -44,9 +41,7 @@ def create_run(operation: Operation, lease: Lease) -> None:
 
 
 def _commit(*, operation: Operation, backup: Backup, made: Made) -> None:
-    with transaction.atomic():
-        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
-            raise FenceLost
+    with operation_succeeds(operation):
         made_record(operation=operation, backup=backup, made=made)
         audit_record(
             actor=operation.requested_by,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from django.db import transaction
 from django.utils import timezone
 
 from backups.models import Backup
 from backups.services.roles import operation_subject
 from common.errors import KeyUnavailable
-from operations.models import Operation, OperationState
-from operations.services.operations import operation_finish
-from operations.work.lease import FenceLost, Lease
+from operations.models import Operation
+from operations.work.lease import Lease, operation_succeeds
 from operations.work.retry import Postponed, backoff_seconds
 from repository.errors import RepositoryError
 from repository.storage import StorageError
@@ -36,9 +34,7 @@ def delete_run(operation: Operation, lease: Lease) -> None:
         except (StorageError, RepositoryError, KeyUnavailable) as error:
             log.warning("delete of %s postponed: %s", row.key, type(error).__name__)
             raise Postponed(seconds=backoff_seconds(operation.attempts), counts=True) from error
-    with transaction.atomic():
-        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
-            raise FenceLost
+    with operation_succeeds(operation):
         assets = list(Asset.objects.filter(backup=backup))
         Backup.objects.filter(id=backup.id).delete()
         for asset in assets:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.db import transaction
-
 from accounts.services.audit import audit_record
 from backups.services.stored import snapshots_expected
 from backups.services.upkeep import operation_repository
-from operations.models import Operation, OperationState
-from operations.services.operations import operation_finish, operation_result
-from operations.work.lease import FenceLost, Lease
+from operations.models import Operation
+from operations.services.operations import operation_result
+from operations.work.lease import FenceLost, Lease, operation_succeeds
 from operations.work.retry import Postponed
 from repository.chunked.maintenance.plan import PrunePlan
 from repository.chunked.maintenance.prune import PruneResult, prune_execute, prune_plan
@@ -38,9 +36,7 @@ def prune_run(operation: Operation, lease: Lease) -> None:
     lease.phase("planning")
     repository = repository_find(row, checkpoint=lease.checkpoint)
     result = _prune(operation, lease, row, repository) if repository is not None else {}
-    with transaction.atomic():
-        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
-            raise FenceLost
+    with operation_succeeds(operation):
         audit_record(actor=operation.requested_by, action="prune.succeeded", object_id=row.id, **result)
 
 

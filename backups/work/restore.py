@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from django.db import transaction
-
 from accounts.services.audit import audit_record
 from backups.errors import ServerNotStopped, SidecarUnavailableError, VolumesNotOffered
 from backups.formats.interface import Restoring, safety_path
@@ -41,9 +39,8 @@ from backups.work.exchange_outcome import (
 from backups.work.safety import safety_make
 from common.errors import ApplicationError
 from common.states import compare_and_set
-from operations.models import ExchangeState, Operation, OperationState
-from operations.services.operations import operation_finish
-from operations.work.lease import FenceLost, Lease
+from operations.models import ExchangeState, Operation
+from operations.work.lease import FenceLost, Lease, operation_succeeds
 from sidecar_client.client import ExtractOutcome, ExtractProgress, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
@@ -162,9 +159,7 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
 
 
 def _commit(operation: Operation) -> None:
-    with transaction.atomic():
-        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
-            raise FenceLost
+    with operation_succeeds(operation):
         if not backups_give_back(operation):
             raise FenceLost
         volume_add(operation)

@@ -17,9 +17,9 @@ from backups.services.proof import Verified, snapshot_verified, verified_record
 from backups.services.roles import operation_subject
 from backups.services.stored import backups_by_snapshot, snapshots_unverified
 from backups.services.upkeep import SHARES, operation_repository
-from operations.models import Operation, OperationState
-from operations.services.operations import operation_finish, operation_result
-from operations.work.lease import FenceLost, Lease
+from operations.models import Operation
+from operations.services.operations import operation_result
+from operations.work.lease import FenceLost, Lease, operation_succeeds
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyProgress, VerifyReport
@@ -57,14 +57,13 @@ def _finish(operation: Operation, result: dict[str, int], *, about: UUID, shares
     with transaction.atomic():
         if not operation_result(operation=operation, done=result):
             raise FenceLost
-        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
-            raise FenceLost
-        if shares:
-            Repository.objects.filter(id=about).update(shares_read=F("shares_read") + shares)
-        audit_record(
-            actor=operation.requested_by, action="verify.succeeded", order_id=operation.order_id, object_id=about,
-            **result,
-        )  # fmt: skip
+        with operation_succeeds(operation):
+            if shares:
+                Repository.objects.filter(id=about).update(shares_read=F("shares_read") + shares)
+            audit_record(
+                actor=operation.requested_by, action="verify.succeeded", order_id=operation.order_id, object_id=about,
+                **result,
+            )  # fmt: skip
 
 
 class _Repository:

@@ -22,6 +22,7 @@ from operations.errors import OperationCancelled
 from operations.kinds import OperationKind, kind_of
 from operations.models import LIVE_STATES, ExchangeState, Operation, OperationScope, OperationState
 from operations.rules import cancel_require
+from operations.services.endings import operation_ended
 from orders.models import Order
 
 TASK = "operations.tasks.operation_answer"
@@ -102,6 +103,7 @@ def hold_end(*, operation: Operation, actor: User | None) -> bool:
         if done:
             action = f"{operation.kind}.{'cancel' if actor else 'expire'}"
             audit_record(actor=actor, action=action, order_id=operation.order_id, object_id=operation.id)
+            operation_ended(operation)
     return done
 
 
@@ -143,6 +145,7 @@ def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
             actor=None, action=f"{operation.kind}.{state}", order_id=operation.order_id, object_id=operation.id,
             code=error.code,
         )  # fmt: skip
+        operation_ended(operation)
     return True
 
 

@@ -7,15 +7,19 @@ import os
 import select
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F
 
 from common.locks import row_lock
 from operations.errors import OperationCancelled, OperationTimedOut
 from operations.models import Operation, OperationState
+from operations.services.endings import operation_ended
+from operations.services.operations import operation_finish
 
 log = logging.getLogger(__name__)
 
@@ -167,3 +171,16 @@ def draining() -> bool:
     if pipe is None:
         return False
     return bool(select.select([int(pipe)], [], [], 0)[0])
+
+
+@contextmanager
+def operation_succeeds(operation: Operation) -> Iterator[None]:
+    """The transaction that ends an operation well; the block is what its kind writes in it.
+
+    Raises FenceLost, and nothing is written, when another worker owns the operation.
+    """
+    with transaction.atomic():
+        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
+            raise FenceLost
+        yield
+        operation_ended(operation)

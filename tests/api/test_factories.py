@@ -10,7 +10,7 @@ from operations.models import OperationState
 from tests import factories
 from tests.factories import BackupFactory, OperationFactory
 
-OURS = ["common", "accounts", "orders", "provisions", "operations", "vault", "backups"]
+OURS = ["common", "accounts", "orders", "provisions", "operations", "vault", "backups", "schedules"]
 FACTORIES = [getattr(factories, name) for name in factories.__all__]
 
 

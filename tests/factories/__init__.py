@@ -22,6 +22,7 @@ from tests.factories.provisions import (
     SidecarCertificateFactory,
     SidecarEnrolmentFactory,
 )
+from tests.factories.schedules import ScheduleFactory, ScheduleRunFactory
 
 __all__ = [
     "ApiTokenFactory",
@@ -43,6 +44,8 @@ __all__ = [
     "PlanFactory",
     "ProvisionFactory",
     "RepositoryFactory",
+    "ScheduleFactory",
+    "ScheduleRunFactory",
     "SidecarAuthorityFactory",
     "SidecarCertificateFactory",
     "SidecarEnrolmentFactory",

@@ -1,0 +1,1 @@
+"""Backups that start by themselves: schedules, their runs, retention."""

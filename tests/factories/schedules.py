@@ -1,0 +1,45 @@
+"""Schedules and their runs."""
+
+from datetime import UTC, datetime, timedelta
+
+import factory
+
+from schedules.models import RunState, Schedule, ScheduleRun
+from tests.factories.orders import OrderFactory
+from tests.factories.provisions import ProvisionFactory
+
+NEXT_YEAR = datetime(2027, 1, 1, 4, tzinfo=UTC)
+
+
+class ScheduleFactory(factory.django.DjangoModelFactory):
+    """An hourly schedule of a whole order, which is due in the far future."""
+
+    class Meta:
+        model = Schedule
+
+    class Params:
+        broken = factory.Trait(error_code="schedule_broken", next_due_at=None)
+
+    order = factory.SubFactory(OrderFactory)
+    name = factory.Sequence(lambda number: f"Schedule {number}")
+    cron = "0 * * * *"
+    next_due_at = NEXT_YEAR
+
+
+class ScheduleRunFactory(factory.django.DjangoModelFactory):
+    """A run that waits for its start."""
+
+    class Meta:
+        model = ScheduleRun
+
+    class Params:
+        over = factory.Trait(
+            state=RunState.SUCCEEDED,
+            started_at=factory.SelfAttribute("starts_at"),
+            finished_at=factory.SelfAttribute("starts_at"),
+        )
+
+    schedule = factory.SubFactory(ScheduleFactory)
+    provision = factory.SubFactory(ProvisionFactory, order=factory.SelfAttribute("..schedule.order"))
+    due_at = factory.Sequence(lambda number: NEXT_YEAR + timedelta(hours=number))
+    starts_at = factory.SelfAttribute("due_at")

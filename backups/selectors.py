@@ -143,7 +143,8 @@ def backup_rotated(provision: Provision) -> Backup | None:
     Neither the newest good one goes, nor, while there is another, the newest one that was verified well.
     """
     newest = _newest_good(provision.id, source="files").first()
-    oldest = list(backups_unlocked(provision).exclude(id=newest and newest.id).order_by("completed_at", "id")[:2])
+    may_go = backups_unlocked(provision).exclude(id=newest.id if newest else None)
+    oldest = list(may_go.order_by("completed_at", "id")[:2])
     proven = Backup.objects.filter(GOOD, provision=provision, proof__ok=True).order_by("-completed_at").first()
     if len(oldest) > 1 and oldest[0] == proven:
         return oldest[1]

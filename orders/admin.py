@@ -16,15 +16,35 @@ from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan
 from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, member_withdraw, order_create, order_delete, order_suspend
 
+DEFAULTED = (
+    "backup_format",
+    "byte_measure",
+    "schedule_retention",
+    "shortest_interval_minutes",
+    "cooldown_minutes",
+    "sources",
+    "formats",
+    "suspension_days",
+)
+"""Fields of a plan that a program may leave out of the form."""
+
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
-    """A plan. A choice that a program does not send has its default."""
+    """A plan. A program may leave out what has a default."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("backup_format", "byte_measure"):
+        for name in DEFAULTED:
             if name in self.fields:
                 self.fields[name].required = False
+
+    def clean(self) -> dict[str, Any]:
+        """The fields; one that was sent empty has its default."""
+        cleaned = super().clean() or self.cleaned_data
+        for name in DEFAULTED:
+            if cleaned.get(name, True) in (None, "") and self.add_prefix(name) in self.data:
+                cleaned[name] = getattr(Plan(), name)
+        return cleaned
 
 
 @admin.register(Plan)
@@ -33,7 +53,7 @@ class PlanAdmin(FleetAdmin):
 
     form = PlanForm
 
-    list_display = ["name", "has_backups", "backup_limit", "byte_limit"]
+    list_display = ["name", "has_backups", "backup_limit", "byte_limit", "schedule_cron"]
     search_fields = ["name"]
     ordering = ["name"]
 

@@ -81,8 +81,9 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
             tags=list(tags),
             schedule_id=schedule,
         )
-        params = {"only_if_changed": True} if only_if_changed else {}
-        operation = backup_work_start(order=order, kind=kinds.CREATE, backup=backup, requested_by=user, **params)
+        operation = backup_work_start(
+            order=order, kind=kinds.CREATE, backup=backup, requested_by=user, only_if_changed=only_if_changed
+        )
         idempotency_store(idempotency, object_id=backup.id)
         audit_record(
             actor=user, action="backup.create", order_id=order.id, object_id=backup.id, operation=str(operation.id)

@@ -1,6 +1,14 @@
 """Plans, orders, and the rights of members on them."""
 
 from orders.models.order import Order, OrderGroupPermission, OrderUserPermission
-from orders.models.plan import BackupFormat, ByteMeasure, Plan
+from orders.models.plan import BackupFormat, BackupSource, ByteMeasure, Plan
 
-__all__ = ["BackupFormat", "ByteMeasure", "Order", "OrderGroupPermission", "OrderUserPermission", "Plan"]
+__all__ = [
+    "BackupFormat",
+    "BackupSource",
+    "ByteMeasure",
+    "Order",
+    "OrderGroupPermission",
+    "OrderUserPermission",
+    "Plan",
+]

@@ -12,6 +12,7 @@ import backups.urls
 import operations.urls
 import orders.urls
 import provisions.urls
+import schedules.urls
 from common.api.views import unknown_address
 from config import health
 from config.metrics import metrics
@@ -28,7 +29,16 @@ urlpatterns = [
     *backups.urls.web,
     path(
         "api/v1/",
-        include([*orders.urls.api, *provisions.urls.api, *operations.urls.api, *backups.urls.api, *_description]),
+        include(
+            [
+                *orders.urls.api,
+                *provisions.urls.api,
+                *operations.urls.api,
+                *backups.urls.api,
+                *schedules.urls.api,
+                *_description,
+            ]
+        ),
     ),
     # Without this an address without its last slash would be redirected, and a POST arrive as a GET.
     re_path(r"^api/", unknown_address, name="api-unknown"),

@@ -22,6 +22,7 @@ _log = logging.getLogger("sidecar")
 
 _GOODBYE_SECONDS: Final = 2.0
 _COUNT_MAX: Final = 2**63 - 1
+_TYPES: Final = {"counters": str, "running": bool, "starts": int, "ends": int, "asked": bool, "changed_at_ns": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +129,17 @@ def _read(path: Path) -> GameSeen | None:
         seen = _checked(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         _log.warning("what was known of the game is lost, and its starts and ends are counted anew: %s", error)
         return None
     return seen
 
 
 def _checked(values: Any) -> GameSeen:
+    if not isinstance(values, dict) or {name: type(value) for name, value in values.items()} != _TYPES:
+        raise ValueError("other values than it should have")
     seen = GameSeen(**values)
-    numbers = (seen.starts, seen.ends, seen.changed_at_ns)
-    if not isinstance(seen.counters, str) or not isinstance(seen.running, bool) or not isinstance(seen.asked, bool):
-        raise TypeError("a value of another type")
-    if not all(type(number) is int and 0 <= number <= _COUNT_MAX for number in numbers):
+    if not all(0 <= number <= _COUNT_MAX for number in (seen.starts, seen.ends, seen.changed_at_ns)):
         raise ValueError("a number out of range")
     return seen
 

@@ -87,6 +87,7 @@ class World:
             backup=self.backup.id,
             operation=self.operation.id,
             asset=self.backup.asset_id,
+            kind="crash",
         )
 
     def create_begins(self) -> None:

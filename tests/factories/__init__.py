@@ -22,7 +22,7 @@ from tests.factories.provisions import (
     SidecarCertificateFactory,
     SidecarEnrolmentFactory,
 )
-from tests.factories.schedules import ScheduleFactory, ScheduleRunFactory
+from tests.factories.schedules import ScheduleFactory, ScheduleRunFactory, TriggerFactory
 
 __all__ = [
     "ApiTokenFactory",
@@ -52,6 +52,7 @@ __all__ = [
     "StorageTargetFactory",
     "StoredObjectFactory",
     "SupervisorFactory",
+    "TriggerFactory",
     "UsageSampleFactory",
     "UserFactory",
 ]

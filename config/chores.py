@@ -17,6 +17,7 @@ from common.idempotency import idempotency_expire
 from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from schedules.services.firing import triggers_run
 from schedules.services.heartbeat import portal_heartbeat
 from schedules.services.protection import protection_refresh
 from schedules.services.rotation import rotations_apply, rotations_wanted
@@ -49,6 +50,7 @@ CHORES = (
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),
     Chore(name="forget old notices", every=HOURLY, run=notices_expire),
+    Chore(name="watch triggers", every=EVERY_TICK, run=triggers_run),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),
 )

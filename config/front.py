@@ -32,7 +32,7 @@ LANES: Final = (
     ("storage", 8, r"/api/v1/assets/.*|/(api/v1/)?orders/.*/(download|content|raw)/|/admin/vault/storagetarget/.*"),
     ("contents", 8, r"/(api/v1/)?orders/.*/(files(/.*)?|versions|search)/"),
     ("sidecar", 4, r"/(api/v1/)?orders/.*/(restore/preview|estimate)/"),
-    ("waiting", 8, r"/api/v1/orders/.*/triggers/.*"),
+    ("waiting", 8, r"/api/v1/orders/[^/]*/triggers/update/"),
     ("names", 4, r"/(api/v1/)?orders/[^/]*/(webhooks/([^/]*/)?|notifications/add/)"),
     ("pages", 20, r".*"),
 )

@@ -1,4 +1,4 @@
-"""Failures of schedules."""
+"""Failures of schedules and triggers."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,10 +13,13 @@ class ScheduleNotFound(NotFound):
 
 
 class SchedulesNotOffered(ApplicationError):
-    """The plan of the order lets customers make no schedules."""
+    """The plan lets customers set up no backups that begin by themselves."""
 
-    code, status, title = "schedules_not_offered", 409, _("No schedules in this plan")
-    message = _("The plan of this order has no schedules of your own. Nothing was changed.")
+    code, status, title = "schedules_not_offered", 409, _("Not in this plan")
+    message = _(
+        "The plan of this order has no backups that begin by rules of yours. Nothing was changed. Ask your host for "
+        "another plan."
+    )
 
 
 class ScheduleOfPlan(ApplicationError):
@@ -45,3 +48,13 @@ class RunWaiting(ApplicationError):
 
     code, status, title = "run_waiting", 409, _("Earlier run waits")
     message = _("An earlier run of this schedule was still waiting for other work, and stands for this one as well.")
+
+
+class GameNotWatched(ApplicationError):
+    """The sidecar does not look whether the game runs."""
+
+    code, status, title = "game_not_watched", 409, _("Nobody watches the game")
+    message = _(
+        "Beside this server nobody looks whether the game runs, so its starts and crashes are not noticed. Ask your "
+        "host to set the running_command of the sidecar."
+    )

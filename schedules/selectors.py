@@ -1,4 +1,4 @@
-"""Reads of schedules, scoped to the caller."""
+"""Reads of schedules and triggers, scoped to the caller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from provisions.models import Provision
 from provisions.selectors import provision_get, provisions_of
 from schedules.cron import cron_parse
 from schedules.errors import ScheduleNotFound
-from schedules.models import RunState, Schedule, ScheduleRun
+from schedules.models import RunState, Schedule, ScheduleRun, Trigger, TriggerKind
+from schedules.models.trigger import LIMIT_BYTES_MIN
 from schedules.occurrences import occurrences_first, zone_of
 
 NEXT_RUNS = 5
@@ -95,3 +96,19 @@ def order_schedule_get(*, order: Order, schedule_id: UUID) -> Schedule:
         raise ScheduleNotFound
     schedule.order = order
     return schedule
+
+
+def triggers_of(*, user: User, order_id: UUID, provision_id: UUID) -> list[Trigger]:
+    """One trigger of each kind of a server; those that were never set are disabled, and not saved.
+
+    Raises OrderNotFound, ProvisionNotFound.
+    """
+    provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
+    known = {trigger.kind: trigger for trigger in Trigger.objects.filter(provision=provision)}
+    return [known.get(kind) or trigger_unset(provision_id=provision.id, kind=kind) for kind in TriggerKind]
+
+
+def trigger_unset(*, provision_id: UUID, kind: TriggerKind) -> Trigger:
+    """A trigger that was never set: disabled, and not saved."""
+    limit_bytes = LIMIT_BYTES_MIN if kind == TriggerKind.CHANGED_BYTES else None
+    return Trigger(provision_id=provision_id, kind=kind, enabled=False, limit_bytes=limit_bytes)

@@ -1,4 +1,4 @@
-"""Addresses of schedules and of protection."""
+"""Addresses of schedules, triggers and protection."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from schedules.api.protection import OrderProtectionView
 from schedules.api.schedules import ScheduleListView, ScheduleRunView, ScheduleView
-from schedules.api.triggers import UpdateTriggerView
+from schedules.api.triggers import TriggerListView, TriggerView
+from schedules.api.updates import UpdateTriggerView
 from schedules.web.fleet import FleetView
 from schedules.web.usage import OrderUsagePageView
 
 _ORDER = "orders/<id:order>/schedules/"
 _SERVER = "orders/<id:order>/provisions/<id:provision>/schedules/"
+_PROVISION = "orders/<id:order>/provisions/<id:provision>/"
 
 web = [
     path("fleet/", FleetView.as_view(), name="page-fleet"),
@@ -28,4 +30,6 @@ api = [
     path(_SERVER, ScheduleListView.as_view(), name="schedules"),
     path(f"{_SERVER}<id:schedule>/", ScheduleView.as_view(), name="schedule"),
     path(f"{_SERVER}<id:schedule>/run/", ScheduleRunView.as_view(), name="schedule-run"),
+    path(f"{_PROVISION}triggers/", TriggerListView.as_view(), name="trigger-list"),
+    path(f"{_PROVISION}triggers/<str:kind>/", TriggerView.as_view(), name="trigger"),
 ]

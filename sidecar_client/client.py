@@ -9,6 +9,7 @@ import grpc
 
 from sidecar_client.archive_stream import ArchiveStream
 from sidecar_client.channel import channel_open
+from sidecar_client.describing import info_from_wire
 from sidecar_client.estimate import NO_EXCLUDE, estimate_ask, exclude_message
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
@@ -103,16 +104,7 @@ class SidecarClient:
                 timeout=self._timeouts.describe,
                 metadata=self._metadata,
             )
-        return SidecarInfo(
-            version=reply.version,
-            data_free_bytes=reply.data_free_bytes,
-            scratch_free_bytes=reply.scratch_free_bytes,
-            profile=reply.profile or "none",
-            can_quiesce=reply.can_quiesce,
-            can_stop=reply.can_stop,
-            can_make_volumes=reply.can_make_volumes,
-            takes_chunks=reply.takes_chunks,
-        )
+        return info_from_wire(reply)
 
     def archive_stream(  # noqa: PLR0913 - all by keyword, and none can be derived from another
         self,

@@ -54,8 +54,26 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class GameState:
+    """The starts and ends of the game that its sidecar has seen and did not ask for.
+
+    `counters`: an id of the counts: under another one, they have begun anew. `changed_at_ns`: the last change of
+    `running`, by the sidecar's clock, in ns since 1970.
+    """
+
+    counters: str
+    running: bool
+    starts: int
+    ends: int
+    changed_at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SidecarInfo:
-    """A sidecar's version, the free bytes on its two volumes, its abilities and those of its game's profile."""
+    """A sidecar's version, the free bytes on its two volumes, its abilities and those of its game's profile.
+
+    `game`: what it has seen of the game; None where it does not look, or had no answer yet.
+    """
 
     version: str
     data_free_bytes: int
@@ -65,6 +83,7 @@ class SidecarInfo:
     can_stop: bool = False
     can_make_volumes: bool = False
     takes_chunks: bool = False
+    game: GameState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.services.audit import audit_record
@@ -142,9 +143,14 @@ def raise_if_active(order_id: UUID) -> None:
 
 def default_name(user: User | None) -> str:
     """“Backup” and the local date and time, in the language and time zone of the user."""
+    return name_with_moment(gettext_lazy("Backup %(moment)s"), user=user)
+
+
+def name_with_moment(text: str | Promise, *, user: User | None) -> str:
+    """A name with the local date and time as its `moment`, in the language and time zone of the user."""
     with translation.override((user and user.language) or translation.get_language()):
         moment = date_format(timezone.localtime(timezone=_zone_of(user)), "Y-m-d H:i")
-        return _("Backup %(moment)s") % {"moment": moment}
+        return str(text % {"moment": moment})
 
 
 def _zone_of(user: User | None) -> tzinfo:

@@ -45,6 +45,16 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
+class StrictIntegerField(serializers.IntegerField):
+    """A whole number, and no string or truth value that merely reads like it."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number itself, if it is one."""
+        if type(data) is not int:
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
 class IdField(serializers.UUIDField):
     """An id as this API writes it, and no number."""
 

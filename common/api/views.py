@@ -25,7 +25,7 @@ class ApiView(APIView):
     scopes: for each method the token scopes that let it in; see `common.api.permissions`.
     """
 
-    http_method_names = ["get", "head", "post", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     scopes: ClassVar[Mapping[str, Scopes]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -1,1 +1,1 @@
-"""The API of schedules and of protection."""
+"""The API of schedules, triggers and protection."""

@@ -1,1 +1,1 @@
-"""Writes of schedules."""
+"""Writes of schedules and triggers."""

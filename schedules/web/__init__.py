@@ -1,1 +1,1 @@
-"""Pages of schedules and of protection."""
+"""The pages of schedules, triggers and protection."""

@@ -5,10 +5,24 @@ import json
 from sidecar.archive.compressing import Packed
 from sidecar.archive.pack import PackProgress
 from sidecar.archive.report import warnings_pack
+from sidecar.game.watching import GameSeen
 from sidecar.preview.changes import Preview
 from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
 from sidecar.restore.workspace.progress import ExtractProgress
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+
+
+def game_message(seen: GameSeen | None) -> wire.GameState | None:
+    """What is known of the game's starts and ends."""
+    if seen is None:
+        return None
+    return wire.GameState(
+        counters=seen.counters,
+        running=seen.running,
+        starts=seen.starts,
+        ends=seen.ends,
+        changed_at_ns=seen.changed_at_ns,
+    )
 
 
 def compress_reply(progress: PackProgress, packed: Packed | None) -> wire.CompressFilesReply:

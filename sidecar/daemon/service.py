@@ -14,7 +14,7 @@ from archives.formats import ArchiveFormat
 from sidecar.archive.compressing import Compressions
 from sidecar.calls.calls import Calls
 from sidecar.daemon.files import FileCalls
-from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
+from sidecar.daemon.replies import compress_reply, extract_reply, game_message, outcome_reply, preview_reply
 from sidecar.daemon.trees import Request, TreeRestores, request_read
 from sidecar.errors import ArchiveRefused, Refused
 from sidecar.exclusion.service import exclude_of
@@ -65,7 +65,8 @@ class FileIO:
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
         """Describe this sidecar: version, capabilities and free space."""
-        with self._calls.running("Describe", request.ticket, context):
+        # The fence 0 is that of a call without an operation: it must not push out the fences of others.
+        with self._calls.running("Describe", request.ticket, context, of_attempt=request.ticket.fence > 0):
             return wire.DescribeReply(
                 version=_version(),
                 data_free_bytes=free_bytes(self._root),
@@ -75,6 +76,7 @@ class FileIO:
                 can_stop=self._game.can_stop,
                 can_make_volumes=self._extractions.volumes.offered,
                 takes_chunks=True,
+                game=game_message(self._game.seen),
             )
 
     def compress_files(

@@ -31,9 +31,9 @@ except OSError as error:
 _PIPE_SECONDS: Final = 1.0
 
 
-def command_run(argv: Argv, *, timeout: float, detaching: bool = False) -> int:
+def command_run(argv: Argv, *, timeout: float, detaching: bool = False, quietly: bool = False) -> int:
     """Run a command to its end and return its exit code, as in a shell: 127 for a missing program; negative for a
-    signal. If the code is not 0, the beginning of its output is logged.
+    signal. If the code is not 0, the beginning of its output is logged, unless `quietly`.
 
     `detaching`: the command leaves a process behind. Its output is discarded, as a pipe would break under that process.
     Raises GameError when the command cannot be run, or exceeds `timeout` seconds: it is then killed with its children.
@@ -59,7 +59,7 @@ def command_run(argv: Argv, *, timeout: float, detaching: bool = False) -> int:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise GameError(f"{argv[0]} took longer than {timeout:g} s and was killed{output.shown()}") from None
-    if code != 0:
+    if code != 0 and not quietly:
         _log.info("%s ended with %d%s", shlex.quote(argv[0]), code, output.shown())
     return code
 

@@ -9,6 +9,7 @@ from sidecar.game.profiles import profile_of
 from sidecar.game.quiescence import QuiesceHold, Quiescence
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
+from sidecar.game.watching import GameSeen, GameWatch
 from wire.enums import Consistency
 
 
@@ -20,6 +21,7 @@ class Game:
         self._profile = profile_of(settings)
         self._quiescence = Quiescence(self._profile, FlagFile(folder / "game-holds-still"))
         self.server = GameServer(self._profile, FlagFile(folder / "game-was-stopped"))
+        self._watch = GameWatch(self._profile, self.server, folder / "game-seen.json")
 
     @property
     def name(self) -> str:
@@ -36,13 +38,23 @@ class Game:
         """Whether the game server can be stopped and started."""
         return self._profile.can_stop
 
+    @property
+    def seen(self) -> GameSeen | None:
+        """What is known of the game's starts and ends; None where nobody looks, or there was no answer yet."""
+        return self._watch.seen
+
     def recover(self, *, settled: Callable[[], bool]) -> None:
-        """Undo in the background what a dead daemon left; `settled` tells whether no extraction is half done."""
+        """Undo in the background what a dead daemon left, and begin to look whether the game runs.
+
+        `settled` tells whether no extraction is half done.
+        """
         self._quiescence.recover()
         self.server.recover(settled=settled)
+        self._watch.begin()
 
     def finish(self) -> None:
         """Resume the game before the daemon exits."""
+        self._watch.finish()
         self._quiescence.finish()
         self.server.finish()
 

@@ -27,14 +27,15 @@ class Profile:
         self.name = settings.profile
         self.can_stop = bool(settings.stop_command)
 
-    def running(self) -> bool | None:
-        """Whether the game runs; None when that is unknown."""
+    def running(self, *, quietly: bool = False) -> bool | None:
+        """Whether the game runs; None when that is unknown. `quietly`: without a line in the log."""
         if not self.settings.running_command:
             return None
         try:
-            code = command_run(self.settings.running_command, timeout=self.settings.timeout_seconds)
+            code = command_run(self.settings.running_command, timeout=self.settings.timeout_seconds, quietly=quietly)
         except GameError as error:
-            _log.warning("whether the game runs is unknown: %s", error)
+            if not quietly:
+                _log.warning("whether the game runs is unknown: %s", error)
             return None
         return code == 0 if 0 <= code < _NO_VERDICT else None
 

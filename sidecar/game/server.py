@@ -33,6 +33,8 @@ class GameServer:
         self._exchanging = False
         # A server that was told to stop may still be shutting down until this time.
         self._stopping_until = 0.0
+        self.stops = 0
+        """The number of times that this daemon told the server to stop."""
         self._settled: Callable[[], bool] = lambda: True
         self._retry = RetryLoop(name="starting the game", attempt=self._start_left)
 
@@ -47,6 +49,11 @@ class GameServer:
         _log.warning("the game server was left stopped: starting it")
         self._stopping_until = time.monotonic() + self._profile.settings.stop_seconds
         self._retry.begin()
+
+    @property
+    def stopped_it(self) -> bool:
+        """Whether the server was told to stop and is not yet known to run again."""
+        return self._mark.present()
 
     def require(self, control: ServerControl) -> None:
         """Raise ServerNotStopped when the server must be stopped but no command for that is configured."""
@@ -88,6 +95,7 @@ class GameServer:
         limit = self._profile.settings.stop_seconds
         try:
             self._mark.set()
+            self.stops += 1
             self._stopping_until = time.monotonic() + 2 * limit
             deadline = time.monotonic() + limit
             self._profile.stop()

@@ -11,6 +11,8 @@
     timeout_seconds     optional: for each command and each answer of the game, 30 by default
     quiesce_max_seconds optional: after this time the game resumes even during packing, 3600 by default
     stop_seconds        optional: how long the server may take to stop, 120 by default
+    watch_seconds       optional: the time between two looks, by running_command, whether the game runs; its starts and
+                        ends are counted. 10 by default; 0: nobody looks
 
 Commands are lists, a program and its arguments; there is no shell.
 """
@@ -40,6 +42,7 @@ _NEEDED_TOGETHER: Final = (
     ("resume_command", ("quiesce_command",)),
     ("stop_command", ("start_command", "running_command")),
     ("start_command", ("stop_command", "running_command")),
+    ("watch_seconds", ("running_command",)),
 )
 
 
@@ -58,6 +61,7 @@ class GameSettings:
     timeout_seconds: float = 30.0
     quiesce_max_seconds: float = 3600.0
     stop_seconds: float = 120.0
+    watch_seconds: float = 10.0
 
 
 def game_read(value: object) -> GameSettings:
@@ -132,6 +136,7 @@ _NUMBERS: Final[dict[str, Callable[[object], object]]] = {
     "timeout_seconds": _positive,
     "quiesce_max_seconds": _positive,
     "stop_seconds": _positive,
+    "watch_seconds": seconds,
 }
 _KEYS: Final[dict[str, Callable[[object], object]]] = {
     "rcon": _rcon,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,4 +39,4 @@ def _walk(resolver: URLResolver, prefix: str, space: str) -> Iterator[Route]:
 
 
 def _readable(path: str) -> str:
-    return path.replace("<id:", "{").replace(">", "}")
+    return re.sub(r"<\w+:(\w+)>", r"{\1}", path)

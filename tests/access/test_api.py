@@ -65,6 +65,11 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     PROVISION: {**reading(), "PATCH": [writing(R.DELETE, S.DELETE, ok=200, body={"exclude": ["*.log"]})]},
     # The sidecar leads nowhere: everyone with access is told so.
     f"{PROVISION}estimate/": reading(right=R.CREATE, scope=S.CREATE, ok=503, suspended=409),
+    f"{PROVISION}triggers/": reading(),
+    f"{PROVISION}triggers/{{kind}}/": {
+        **reading(),
+        "PUT": [writing(R.SCHEDULES, S.MANAGE, ok=200, body={"enabled": True})],
+    },
     "api/v1/orders/{order}/usage/": reading(),
     "api/v1/orders/{order}/usage/forecast/": reading(),
     "api/v1/orders/{order}/suspension/": {

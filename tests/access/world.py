@@ -120,6 +120,7 @@ class World:
             endpoint=self.endpoint.id,
             webhook=self.endpoint.id,
             delivery=self.delivery.id,
+            kind="crash",
         )
 
     def create_begins(self) -> None:

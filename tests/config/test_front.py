@@ -188,6 +188,7 @@ LANE_OF = {
         )),
         "", "api/v1/orders/", "api/v1/orders/{order}/", "api/v1/orders/{order}/provisions/", P, f"{P}backups/", B,
         "fleet/", "api/v1/orders/{order}/usage/", "api/v1/orders/{order}/protection/",
+        f"{P}triggers/", f"{P}triggers/{{kind}}/",
         "api/v1/orders/{order}/reprovision/", f"{B}restore/", f"{B}verify/",
         f"{B}undo/",
         "api/v1/operations/{operation}/", "api/v1/operations/{operation}/cancel/", "api/v1/sidecars/enrol/",

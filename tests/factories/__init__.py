@@ -31,7 +31,7 @@ from tests.factories.provisions import (
     SidecarCertificateFactory,
     SidecarEnrolmentFactory,
 )
-from tests.factories.schedules import ScheduleFactory, ScheduleRunFactory
+from tests.factories.schedules import ScheduleFactory, ScheduleRunFactory, TriggerFactory
 
 __all__ = [
     "ApiTokenFactory",
@@ -68,6 +68,7 @@ __all__ = [
     "StorageTargetFactory",
     "StoredObjectFactory",
     "SupervisorFactory",
+    "TriggerFactory",
     "UsageSampleFactory",
     "UserFactory",
 ]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import factory
 
-from schedules.models import RunState, Schedule, ScheduleRun
+from schedules.models import RunState, Schedule, ScheduleRun, Trigger, TriggerKind
 from tests.factories.orders import OrderFactory
 from tests.factories.provisions import ProvisionFactory
 
@@ -43,3 +43,17 @@ class ScheduleRunFactory(factory.django.DjangoModelFactory):
     provision = factory.SubFactory(ProvisionFactory, order=factory.SelfAttribute("..schedule.order"))
     due_at = factory.Sequence(lambda number: NEXT_YEAR + timedelta(hours=number))
     starts_at = factory.SelfAttribute("due_at")
+
+
+class TriggerFactory(factory.django.DjangoModelFactory):
+    """A trigger by crashes that is looked at by the next run of the chore."""
+
+    class Meta:
+        model = Trigger
+
+    class Params:
+        changed_bytes = factory.Trait(kind=TriggerKind.CHANGED_BYTES, limit_bytes=1 << 20)
+
+    provision = factory.SubFactory(ProvisionFactory)
+    kind = TriggerKind.CRASH
+    next_look_at = datetime(2026, 1, 1, tzinfo=UTC)

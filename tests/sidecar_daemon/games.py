@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
 import tarfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from tests.sidecar_game.rcon_server import PASSWORD, RconServer
 
 OUTPUT = "/tmp/backup.tar.gz"
 FIRST, LAST = "a/first.dat", "z/last.dat"
+START = "sleep 600 >/dev/null 2>&1 & echo $! > game.pid"
 HELD_ONCE = ["save-off", "save-all flush", "save-on"]
 
 
@@ -109,3 +114,42 @@ class ScriptedServer:
             "running_command": self.script(running),
             "stop_seconds": stop_seconds,
         }
+
+
+@dataclass
+class GameProcess:
+    """A game server that is a real process, which the daemon's commands and the test start, stop and kill."""
+
+    script: ScriptedServer
+
+    @property
+    def folder(self) -> Path:
+        return self.script.folder
+
+    @property
+    def pid(self) -> int:
+        return int((self.folder / "game.pid").read_text())
+
+    def control(self, *, watch_seconds: float = 0.1, **more: object) -> dict[str, object]:
+        """The table `[game]`. The command that asks hangs while the file `hangs` exists."""
+        return {
+            "profile": "none",
+            "stop_command": self.script.script('kill "$(cat game.pid)"'),
+            "start_command": self.script.script(START),
+            "running_command": self.script.script('test -e hangs && sleep 60\nkill -0 "$(cat game.pid)" 2>/dev/null'),
+            "watch_seconds": watch_seconds,
+            "timeout_seconds": 5.0,
+        } | more
+
+    def start(self) -> None:
+        """Start it, as an operator does."""
+        subprocess.run(["sh", "-c", START], cwd=self.folder, check=True)
+
+    def kill(self) -> None:
+        """Kill it: it crashes."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it in any state."""
+        with suppress(OSError):
+            self.kill()

@@ -35,7 +35,7 @@ class ScriptedGame(Profile):
         self.tried = threading.Semaphore(0)
         self.started = threading.Event()
 
-    def running(self) -> bool:
+    def running(self, *, quietly: bool = False) -> bool:
         return self.runs
 
     def stop(self) -> None:

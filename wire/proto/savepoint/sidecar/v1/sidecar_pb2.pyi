@@ -60,7 +60,7 @@ class DescribeRequest(_message.Message):
     def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes", "profile", "can_quiesce", "can_stop", "can_make_volumes", "takes_chunks")
+    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes", "profile", "can_quiesce", "can_stop", "can_make_volumes", "takes_chunks", "game")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SCRATCH_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class DescribeReply(_message.Message):
     CAN_STOP_FIELD_NUMBER: _ClassVar[int]
     CAN_MAKE_VOLUMES_FIELD_NUMBER: _ClassVar[int]
     TAKES_CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    GAME_FIELD_NUMBER: _ClassVar[int]
     version: str
     data_free_bytes: int
     scratch_free_bytes: int
@@ -77,7 +78,22 @@ class DescribeReply(_message.Message):
     can_stop: bool
     can_make_volumes: bool
     takes_chunks: bool
-    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ..., profile: _Optional[str] = ..., can_quiesce: _Optional[bool] = ..., can_stop: _Optional[bool] = ..., can_make_volumes: _Optional[bool] = ..., takes_chunks: _Optional[bool] = ...) -> None: ...
+    game: GameState
+    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ..., profile: _Optional[str] = ..., can_quiesce: _Optional[bool] = ..., can_stop: _Optional[bool] = ..., can_make_volumes: _Optional[bool] = ..., takes_chunks: _Optional[bool] = ..., game: _Optional[_Union[GameState, _Mapping]] = ...) -> None: ...
+
+class GameState(_message.Message):
+    __slots__ = ("counters", "running", "starts", "ends", "changed_at_ns")
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    STARTS_FIELD_NUMBER: _ClassVar[int]
+    ENDS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    counters: str
+    running: bool
+    starts: int
+    ends: int
+    changed_at_ns: int
+    def __init__(self, counters: _Optional[str] = ..., running: _Optional[bool] = ..., starts: _Optional[int] = ..., ends: _Optional[int] = ..., changed_at_ns: _Optional[int] = ...) -> None: ...
 
 class Warning(_message.Message):
     __slots__ = ("kind", "path")

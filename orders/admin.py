@@ -17,8 +17,8 @@ from accounts.models import User
 from common.admin import FleetAdmin, ReadOnlyAdmin, ServiceDeletes
 from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan, PlanReduction
 from orders.rights import OrderRight, order_rights
-from orders.services.plans import order_update, plan_save
 from orders.services.orders import member_grant, member_withdraw, order_create, order_delete
+from orders.services.plans import order_update, plan_save
 from orders.services.suspension import order_suspend, order_suspend_now, order_unsuspend
 
 DEFAULTED = (

@@ -12,10 +12,10 @@ class SchedulesConfig(AppConfig):
     def ready(self) -> None:
         """Hear of ended operations, and add protection to the pages of orders."""
         # Models exist only now.
+        from backups.web.panels import orders_panels_register, panels_register, tabs_register
         from operations.services.endings import endings_register
         from schedules.services import rotation
         from schedules.services.runs import run_ended
-        from backups.web.panels import orders_panels_register, panels_register, tabs_register
         from schedules.web.protection import ORDERS_PANELS, PANELS
         from schedules.web.usage import TABS
 

@@ -23,9 +23,7 @@ def deletion_start(
     action, audited: its name and further words in the audit trail. user: None for the product itself. told: whether
     people are told of it.
     """
-    rows = Backup.objects.filter(
-        id=backup.id, status=backup.status, locked=backup.locked, deleted_at__isnull=True
-    )
+    rows = Backup.objects.filter(id=backup.id, status=backup.status, locked=backup.locked, deleted_at__isnull=True)
     if not compare_and_set(rows, deleted_at=timezone.now()):
         return False
     backup_work_start(order=order, kind=kinds.DELETE, backup=backup, requested_by=user)

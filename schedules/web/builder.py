@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from enum import StrEnum
 
@@ -63,15 +63,16 @@ def rule_of(expression: str) -> Rule:
         return raw
     if (hour, day, weekday) == ("*", "*", "*"):
         return Rule(often=Often.HOURLY, minute=int(minute), cron=expression)
-    if not hour.isdigit():
-        return raw
-    at = time(int(hour), int(minute))
+    return _rule_of_days(raw, at=time(int(hour), int(minute)), day=day, weekday=weekday) if hour.isdigit() else raw
+
+
+def _rule_of_days(raw: Rule, *, at: time, day: str, weekday: str) -> Rule:
     if (day, weekday) == ("*", "*"):
-        return Rule(often=Often.DAILY, at=at, cron=expression)
+        return replace(raw, often=Often.DAILY, at=at)
     if day == "*" and (days := _weekdays(weekday)):
-        return Rule(often=Often.WEEKLY, at=at, weekdays=days, cron=expression)
+        return replace(raw, often=Often.WEEKLY, at=at, weekdays=days)
     if weekday == "*" and (day.isdigit() or day == LAST_DAY):
-        return Rule(often=Often.MONTHLY, at=at, day=day, cron=expression)
+        return replace(raw, often=Often.MONTHLY, at=at, day=day)
     return raw
 
 

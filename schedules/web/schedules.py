@@ -46,7 +46,8 @@ KEPT_APART = ("tags", "paused")
 @dataclass(frozen=True, slots=True)
 class Preview:
     """The effect of a form that was not saved. refused: why there is none. removes: names of the backups that would go
-    once the next one is there; keeps: how many stay."""
+    once the next one is there; keeps: how many stay.
+    """
 
     refused: str = ""
     sentence: str = ""
@@ -200,7 +201,7 @@ class ScheduleAskView(ScheduleFormView):
         """Ask first."""
         return self._ask(NoFieldsForm(), order_schedule_get(order=order, schedule_id=schedule))
 
-    def post(self, request: HttpRequest, order: Order, schedule: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def post(self, request: HttpRequest, order: Order, schedule: UUID) -> HttpResponseBase:  # Django's signature
         """Do it."""
         found = order_schedule_get(order=order, schedule_id=schedule)
         form = NoFieldsForm(request.POST)

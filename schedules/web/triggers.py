@@ -94,11 +94,15 @@ def triggers_part(*, user: User, order: Order, sent: TriggerForm | None = None) 
         kind = TriggerKind(trigger.kind)
         form = sent if sent is not None and sent.data.get("kind") == kind else _form_of(trigger, plan=order.plan)
         # One that is on can be turned off, whatever the plan says now.
-        if error is not None and not (trigger.enabled and refusal(lambda: triggers_require(user=user, order=order)) is None):
+        if error is not None and not (
+            trigger.enabled and refusal(lambda: triggers_require(user=user, order=order)) is None
+        ):
             for field in form.fields.values():
                 field.disabled = True
         code = trigger.error_code
-        cards.append(TriggerCard(trigger, form, str(EXPLAINED[kind]), error_detail(code=code, params={}) if code else ""))
+        cards.append(
+            TriggerCard(trigger, form, str(EXPLAINED[kind]), error_detail(code=code, params={}) if code else "")
+        )
     return TriggersPart(address=triggers_address(order), cards=tuple(cards), refused=error.detail if error else "")
 
 
@@ -141,7 +145,9 @@ class TriggersPageView(OrderPageView):
 
     def _page(self, form: TriggerForm | None = None, *, status: int = HTTPStatus.OK) -> HttpResponseBase:
         part = triggers_part(user=self.user, order=self.found_order, sent=form)
-        return render(self.request, "schedules/triggers_page.html", {**self.page_context(), "part": part}, status=status)
+        return render(
+            self.request, "schedules/triggers_page.html", {**self.page_context(), "part": part}, status=status
+        )
 
 
 def _form_of(trigger: Trigger, *, plan: Plan) -> TriggerForm:

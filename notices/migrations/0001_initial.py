@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("orders", "0006_plan_promises"),
+        ("orders", "0005_volume_limit"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

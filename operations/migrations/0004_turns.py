@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("operations", "0003_new_volumes"),
-        ("orders", "0006_plan_promises"),
+        ("orders", "0005_volume_limit"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +20,8 @@ from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from operations.models import Operation, OperationState, Priority
+
+Name = TypeVar("Name", bound=Hashable)
 
 AHEAD = 10
 """So many asked operations of a customer go before all work in the background."""
@@ -82,7 +85,7 @@ def operations_claimable() -> QuerySet[Operation]:
     return rows.order_by(*QUEUE_ORDER)
 
 
-def _full(used: Iterable[Hashable], most: int) -> list[Hashable]:
+def _full(used: Iterable[Name], most: int) -> list[Name]:
     return [name for name, count in Counter(used).items() if count >= most] if most else []
 
 

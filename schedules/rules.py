@@ -87,7 +87,7 @@ def settings_check(*, user: User, order: Order, settings: Settings, now: datetim
         "cron": lambda: str(_cron_checked(settings.cron, shortest=shortest, now=now)),
         "time_zone": lambda: zone_of(settings.time_zone).key,
         "format": lambda: _format_checked(order, settings.format),
-        "exclude": lambda: patterns_validate(settings.exclude) or settings.exclude,
+        "exclude": lambda: _exclude_checked(settings.exclude),
         "retention": lambda: RetentionPolicy.from_json(settings.retention).rules,
         "name_pattern": lambda: _pattern_checked(settings.name_pattern),
     }
@@ -122,6 +122,11 @@ def _format_checked(order: Order, wanted: str) -> str:
     if order.plan.formats and wanted not in order.plan.formats:
         raise ValidationError(errors={"format": [_("Your plan does not offer this format.")]})
     return format_choose(order=order, wanted=BackupFormat(wanted)).value
+
+
+def _exclude_checked(lines: Sequence[str]) -> Sequence[str]:
+    patterns_validate(lines)
+    return lines
 
 
 def _pattern_checked(pattern: str) -> str:

@@ -29,7 +29,7 @@ def plan_save(*, plan: Plan, actor: User | None) -> None:
     with transaction.atomic():
         before = Plan.objects.select_for_update().filter(id=plan.id).first()
         plan.save()
-        audit_record(actor=actor, action="plan.change" if before else "plan.create", object_id=plan.id, name=plan.name)
+        audit_record(actor=actor, action="plan.change" if before else "plan.create", plan=plan.id, name=plan.name)
         if before is not None:
             _reductions_begin(Order.objects.filter(plan=plan), before=promise_of(before), actor=actor)
 

@@ -75,9 +75,8 @@ def _refresh(ids: Sequence[UUID], *, now: datetime) -> None:
     ]
     fields = ["state", "reason", "good_at", "until", "refreshed_at"]
     OrderProtection.objects.bulk_create(rows, update_conflicts=True, unique_fields=["order"], update_fields=fields)
-    alarmed: dict[UUID, datetime] = dict(
-        OrderProtection.objects.filter(order__in=orders, absent_at__isnull=False).values_list("order_id", "absent_at")
-    )
+    absent_since = OrderProtection.objects.filter(order__in=orders).values_list("order_id", "absent_at")
+    alarmed = {order_id: since for order_id, since in absent_since if since is not None}
     for order in orders:
         absent = found[order.id].absent(now)
         if absent is not (order.id in alarmed):
@@ -107,6 +106,5 @@ def _recovery_told(order: Order, *, since: datetime) -> None:
             order=order,
             subject_id=newest.id,
             provision_id=newest.provision_id,
-            name=newest.name,
-            server=newest.provision.name,
+            params={"name": newest.name, "server": newest.provision.name},
         )

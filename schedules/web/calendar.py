@@ -162,8 +162,8 @@ def _fill(cells: Sequence[Cell], *, order: Order, view: View) -> None:
     begin = cells[0].begin
     end = (cells[-1].begin.replace(tzinfo=None) + length).replace(tzinfo=zone)
     schedules = {schedule.id: schedule for schedule in order_schedules(order)}
-    for cell, entries in _past(schedules, begin=begin, end=end, length=length).items():
-        next(found for found in cells if found.begin == cell).entries.extend(entries)
+    for moment, entries in _past(schedules, begin=begin, end=end, length=length).items():
+        next(cell for cell in cells if cell.begin == moment).entries.extend(entries)
     now = timezone.now()
     ends = [*(cell.begin for cell in cells[1:]), end]
     for cell, cell_end in zip(cells, ends, strict=True):

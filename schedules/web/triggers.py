@@ -56,7 +56,7 @@ class TriggerForm(forms.Form):
     )
 
     def __init__(self, *args: Any, kind: TriggerKind, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=f"id_{kind}_%s", **kwargs)
+        super().__init__(*args, **(kwargs | {"auto_id": f"id_{kind}_%s"}))
         if kind != TriggerKind.CHANGED_BYTES:
             del self.fields["limit_mib"]
 

@@ -48,13 +48,15 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
     tags: Sequence[str] = (),
     only_if_changed: bool = False,
     schedule: UUID | None = None,
+    rotates: bool = False,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
     """Begin a backup of a server and return it as `creating`; the work runs in the background.
 
     user: None for the product itself. exclude: patterns of files to leave out of this backup, besides those of the
     server and the plan. only_if_changed: the operation succeeds without a backup when nothing has changed since the
-    newest good one. schedule: the schedule that asks; at the limit its backup begins where an older one can go for it.
+    newest good one. schedule: the schedule that asks. rotates: at the limit, the backup begins where an older one can
+    go for it.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, PatternsForbidden, and
@@ -68,7 +70,7 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
         else:
             provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
         order = order_lock(order_id)
-        Rules(user=user, order=order).create_require(provision, rotates=schedule is not None)
+        Rules(user=user, order=order).create_require(provision, rotates=rotates)
         if exclude:
             if user is not None:
                 patterns_require(user=user, order=order)
@@ -83,8 +85,16 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
             tags=list(tags),
             schedule_id=schedule,
         )
+        # Without a backup, because nothing has changed, the operation alone tells whose run it was.
+        asked = {} if schedule is None else {"schedule": str(schedule)}
         operation = backup_work_start(
-            order=order, kind=kinds.CREATE, backup=backup, requested_by=user, only_if_changed=only_if_changed
+            order=order,
+            kind=kinds.CREATE,
+            backup=backup,
+            requested_by=user,
+            only_if_changed=only_if_changed,
+            rotates=rotates,
+            **asked,
         )
         idempotency_store(idempotency, object_id=backup.id)
         audit_record(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,14 +17,27 @@ from rest_framework.test import APIClient
 
 from accounts.models import AuditEvent
 from backups.models import Backup, BackupStatus
+from backups.services import looks
 from operations.models import Operation, OperationState
+from orders.models import Order
 from orders.rights import OrderRight
+from provisions.models import Provision
 from provisions.services.provisions import provision_create
 from schedules.models import Trigger, TriggerKind
 from schedules.services import firing
 from schedules.services.firing import triggers_run
+from schedules.services.rotation import rotation_request
+from sidecar_client.client import Timeouts
 from tests.api.problems import assert_problem
-from tests.factories import OrderUserPermissionFactory, ProvisionFactory, TriggerFactory, UserFactory
+from tests.factories import (
+    OperationFactory,
+    OrderFactory,
+    OrderUserPermissionFactory,
+    PlanFactory,
+    ProvisionFactory,
+    TriggerFactory,
+    UserFactory,
+)
 from tests.schedules.watched import WatchedSidecar, watched_sidecar
 from tests.world.clients import client_of
 from tests.world.rental import Rental
@@ -269,6 +285,132 @@ def test_a_trigger_that_is_off_asks_nobody_and_forgets_what_is_due(watching: Wat
     watching.sidecar.ends = 2
     watching.turn_on()
     assert watching.tick() == 0
+
+
+def test_backup_at_the_limit_begins_and_an_older_one_makes_room(watching: Watching) -> None:
+    watching.plan(backup_limit=1)
+    old = watching.rental.stored()
+    watching.turn_on()
+    watching.sidecar.ends = 1
+    assert watching.tick() == 1
+    assert Operation.objects.get().params["rotates"] is True
+    watching.ends()
+    Backup.objects.filter(id=old.id).update(locked=True, status=BackupStatus.READY)
+    watching.sidecar.ends = 2
+    assert watching.tick(minutes=61) == 0
+    assert watching.shown()["error"]["code"] == "limit_reached"
+    assert watching.shown()["due_at"] > timezone.now().isoformat()
+
+
+def test_backup_at_the_limit_waits_for_a_rotation_only_as_long_as_it_takes(watching: Watching) -> None:
+    watching.plan(backup_limit=1)
+    watching.rental.stored()
+    watching.rental.stored()
+    rotation_request(provision_id=watching.rental.server.id)
+    watching.turn_on()
+    watching.sidecar.ends = 1
+    assert watching.tick() == 0
+    assert watching.shown()["due_at"] <= timezone.now().isoformat()
+
+
+def test_busy_order_gives_way_to_those_that_wait_behind_it(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firing, "FIRED_AT_ONCE", 1)
+    watching.turn_on()
+    busy = TriggerFactory(provision__is_primary=True, due_at=timezone.now() - timedelta(hours=1))
+    OperationFactory(order=busy.provision.order, kind="restore", state=OperationState.RUNNING, exclusive=True)
+    ProvisionFactory(order=busy.provision.order, kind="sidecar", is_primary=False, address="127.0.0.1:9")
+    Trigger.objects.filter(provision=watching.rental.server).update(due_at=timezone.now())
+    assert sum(triggers_run() for _ in range(2)) == 1
+    busy.refresh_from_db()
+    assert busy.error_code == "operation_in_progress"
+
+
+def test_clock_that_was_set_back_silences_no_trigger(watching: Watching) -> None:
+    watching.turn_on()
+    year = timezone.now() + timedelta(days=365)
+    Trigger.objects.update(next_look_at=year, looked_at=year, fired_at=year)
+    watching.sidecar.ends = 1
+    assert triggers_run() == 1
+    watching.ends()
+    Trigger.objects.update(next_look_at=timezone.now(), due_at=year)
+    assert triggers_run() == 0
+    assert watching.tick(minutes=61) == 1
+
+
+@pytest.fixture
+def fleet(db: None) -> Iterator[Callable[..., WatchedSidecar]]:
+    with ExitStack() as ends:
+
+        def many(*, sidecars: int, servers: int, dead: int = 0) -> WatchedSidecar:
+            """So many sidecars with so many servers each, both kinds of triggers on; `dead` more never answer."""
+            sidecar = ends.enter_context(watched_sidecar(addresses=sidecars))
+            addresses = [*sidecar.addresses, *(stalled(ends) for _ in range(dead))]
+            plan = PlanFactory(customer_schedules=True)
+            customer = OrderFactory().customer
+            orders = Order.objects.bulk_create(
+                Order(customer=customer, plan=plan, name="Server") for _ in range(len(addresses) * servers)
+            )
+            parts = Provision.objects.bulk_create(
+                [
+                    *(Provision(order=order, kind="deployment", name="World", is_primary=True) for order in orders),
+                    *(
+                        Provision(order=order, kind="sidecar", name="Agent", address=address, token="a token")
+                        for order, address in zip(orders, addresses * servers, strict=True)
+                    ),
+                ]
+            )
+            now = timezone.now()
+            Trigger.objects.bulk_create(
+                Trigger(provision=part, kind=kind, next_look_at=now)
+                for part in parts[: len(orders)]
+                for kind in firing.GAME_KINDS
+            )
+            return sidecar
+
+        yield many
+
+
+def stalled(ends: ExitStack) -> str:
+    """The address of a sidecar that takes a connection and never answers."""
+    listening = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
+    return "{}:{}".format(*listening.getsockname())
+
+
+def test_each_sidecar_is_asked_once_for_all_its_servers(
+    fleet: Callable[..., WatchedSidecar], django_assert_max_num_queries: Any
+) -> None:
+    sidecar = fleet(sidecars=10, servers=8)
+    assert triggers_run() == 0  # what was before does not count
+    assert sidecar.asked == ["game"] * 10
+    Trigger.objects.update(next_look_at=timezone.now())
+    with django_assert_max_num_queries(3 * 80 + 15):  # for certificate and secret of each
+        assert triggers_run() == 0
+    assert len(sidecar.asked) == 20
+    sidecar.ends = 1
+    Trigger.objects.update(next_look_at=timezone.now())
+    assert triggers_run() == 80
+
+
+def test_sidecars_that_never_answer_delay_no_other(
+    fleet: Callable[..., WatchedSidecar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "PATIENCE", Timeouts(describe=0.5, preview=0.5))
+    monkeypatch.setattr(looks, "AT_ONCE", 4)
+    monkeypatch.setattr(firing, "GAMES_SECONDS", 1.2)
+    sidecar = fleet(sidecars=2, servers=3, dead=20)
+    looked = Trigger.objects.filter(looked_at__isnull=False)
+    runs = 0
+    while looked.count() < 2 * 3 * len(firing.GAME_KINDS):
+        began = time.monotonic()
+        triggers_run()
+        assert time.monotonic() - began < 5
+        runs += 1
+        # All servers of a sidecar share its failure.
+        away = Trigger.objects.filter(error_code="sidecar_unavailable").values_list("provision", flat=True)
+        assert len(set(away)) % 3 == 0
+        # Those that were asked come later: the rest is the next one's.
+        assert runs <= 3
+    assert sidecar.asked == ["game", "game"]
 
 
 def test_thousands_of_servers_without_a_trigger_cost_nothing(

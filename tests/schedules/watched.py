@@ -17,6 +17,7 @@ class WatchedSidecar(sidecar_pb2_grpc.FileIOServicer):
 
     def __init__(self) -> None:
         self.address = ""
+        self.addresses: list[str] = []
         self.counters = "first"
         self.starts = self.ends = self.changed_bytes = 0
         self.away = False
@@ -43,13 +44,16 @@ class WatchedSidecar(sidecar_pb2_grpc.FileIOServicer):
 
 
 @contextmanager
-def watched_sidecar() -> Iterator[WatchedSidecar]:
-    """One that answers at its `address`."""
+def watched_sidecar(*, addresses: int = 1) -> Iterator[WatchedSidecar]:
+    """One that answers at its `address`, and at several `addresses` as if it were many."""
     with ThreadPoolExecutor(8) as pool:
         server = grpc.server(pool)
         sidecar = WatchedSidecar()
         sidecar_pb2_grpc.add_FileIOServicer_to_server(sidecar, server)
-        sidecar.address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', grpc.local_server_credentials())}"
+        credentials = grpc.local_server_credentials()
+        ports = [server.add_secure_port("127.0.0.1:0", credentials) for _ in range(addresses)]
+        sidecar.addresses = [f"127.0.0.1:{port}" for port in ports]
+        sidecar.address = sidecar.addresses[0]
         server.start()
         try:
             yield sidecar

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import tzinfo
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -86,7 +87,7 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
             schedule_id=schedule,
         )
         # Without a backup, because nothing has changed, the operation alone tells whose run it was.
-        asked = {} if schedule is None else {"schedule": str(schedule)}
+        asked: dict[str, Any] = {} if schedule is None else {"schedule": str(schedule)}
         operation = backup_work_start(
             order=order,
             kind=kinds.CREATE,

@@ -7,7 +7,7 @@ are asked in parallel. The database is used by the caller's thread alone, before
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -108,23 +108,20 @@ def _sidecars(servers: Iterable[Provision]) -> Mapping[UUID, list[Provision]]:
     return {row.order_id: [row] for row in rows.defer("token")}
 
 
-def _answers(questions: Iterable[_Question[T]], *, until: float) -> list[tuple[UUID, T | ApplicationError]]:
-    return list(_answered(questions, until=until))
-
-
-def _answered(questions: Iterable[_Question[T]], *, until: float) -> Iterator[tuple[UUID, T | ApplicationError]]:
+def _answers(questions: Iterable[_Question[T]], *, until: float) -> Answers[T]:
     """The answers of one sidecar."""
     known: dict[Hashable, T | ApplicationError] = {}
+    answers: Answers[T] = {}
     away: ApplicationError | None = None
     for question in questions:
         same = (question.address, question.same)
         if away is None and same not in known:
             if time.monotonic() >= until:
-                return
-            known[same] = _answer(question)
-            if isinstance(known[same], SidecarUnavailableError):
-                away = SidecarUnavailableError()
-        yield question.server, away or known[same]
+                break
+            known[same] = answer = _answer(question)
+            away = answer if isinstance(answer, SidecarUnavailableError) else None
+        answers[question.server] = known[same] if away is None else away
+    return answers
 
 
 def _answer(question: _Question[T]) -> T | ApplicationError:

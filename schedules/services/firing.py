@@ -190,8 +190,8 @@ def _fire(order_id: UUID, server_id: UUID) -> bool:
             return _fire_locked(order_id, server_id)
     except (ApplicationError, DatabaseError) as error:
         now = timezone.now()
-        # One that waits for an operation, or for the deletion of an older backup, is tried at the next tick, after those
-        # that have waited for longer.
+        # One that waits for an operation, or for the deletion of an older backup, is tried at the next tick, behind the
+        # others.
         soon = isinstance(error, OperationInProgress) or (
             isinstance(error, LimitReached) and rotation_makes_room(server_id)
         )

@@ -2,103 +2,33 @@
 
 from __future__ import annotations
 
-import re
-import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from accounts.models import AuditEvent
 from backups.models import Backup, BackupStatus
-from backups.services import looks
 from operations.models import Operation, OperationState
-from orders.models import Order
 from orders.rights import OrderRight
-from provisions.models import Provision
 from provisions.services.provisions import provision_create
 from schedules.models import Trigger, TriggerKind
 from schedules.services import firing
 from schedules.services.firing import triggers_run
 from schedules.services.rotation import rotation_request
-from sidecar_client.client import Timeouts
 from tests.api.problems import assert_problem
 from tests.factories import (
     OperationFactory,
-    OrderFactory,
     OrderUserPermissionFactory,
-    PlanFactory,
     ProvisionFactory,
     TriggerFactory,
     UserFactory,
 )
-from tests.schedules.watched import WatchedSidecar, watched_sidecar
+from tests.schedules.watched import Watching
 from tests.world.clients import client_of
-from tests.world.rental import Rental
 
 MIB = 1 << 20
-TIMES = ("next_look_at", "looked_at", "due_at", "fired_at")
-
-
-@dataclass
-class Watching:
-    """A rental, its sidecar, and the owner's client."""
-
-    rental: Rental
-    sidecar: WatchedSidecar
-    client: APIClient
-
-    def url(self, kind: str = "") -> str:
-        base = f"/api/v1/orders/{self.rental.order.id}/provisions/{self.rental.server.id}/triggers/"
-        return f"{base}{kind}/" if kind else base
-
-    def turn_on(self, kind: str = "crash", **fields: Any) -> None:
-        """Turn it on, and look once: what was before does not count."""
-        response = self.client.put(self.url(kind), {"enabled": True, **fields})
-        assert response.status_code == 200, response.json()
-        assert triggers_run() == 0
-
-    def shown(self, kind: str = "crash") -> dict[str, Any]:
-        return self.client.get(self.url(kind)).json()
-
-    def tick(self, **passed: float) -> int:
-        """Let that time pass, a minute without any, and run the chore; return how many backups began."""
-        by = timedelta(**passed) if passed else timedelta(minutes=1)
-        for trigger in Trigger.objects.all():
-            for name in TIMES:
-                if (at := getattr(trigger, name)) is not None:
-                    setattr(trigger, name, at - by)
-            trigger.save()
-        return triggers_run()
-
-    def plan(self, **values: Any) -> None:
-        for name, value in values.items():
-            setattr(self.rental.order.plan, name, value)
-        self.rental.order.plan.save()
-
-    def ends(self, state: OperationState = OperationState.SUCCEEDED) -> None:
-        """End the running backup, as a worker does."""
-        now = timezone.now()
-        Operation.objects.update(state=state, finished_at=now)
-        Backup.objects.update(status=BackupStatus.FAILED, completed_at=now)
-
-    @property
-    def backups(self) -> list[str]:
-        """The names of the backups without their time, the oldest first."""
-        return [re.sub(r" [0-9]{4}-.*", "", backup.name) for backup in Backup.objects.order_by("created_at")]
-
-
-@pytest.fixture
-def watching(rental: Rental) -> Iterator[Watching]:
-    with watched_sidecar() as sidecar:
-        rental.reach(sidecar.address, token="a token of this test")
-        yield Watching(rental, sidecar, client_of(rental.owner))
 
 
 def test_a_crash_makes_one_backup_with_a_name_that_says_why(watching: Watching) -> None:
@@ -335,82 +265,6 @@ def test_clock_that_was_set_back_silences_no_trigger(watching: Watching) -> None
     Trigger.objects.update(next_look_at=timezone.now(), due_at=year)
     assert triggers_run() == 0
     assert watching.tick(minutes=61) == 1
-
-
-@pytest.fixture
-def fleet(db: None) -> Iterator[Callable[..., WatchedSidecar]]:
-    with ExitStack() as ends:
-
-        def many(*, sidecars: int, servers: int, dead: int = 0) -> WatchedSidecar:
-            """So many sidecars with so many servers each, both kinds of triggers on; `dead` more never answer."""
-            sidecar = ends.enter_context(watched_sidecar(addresses=sidecars))
-            addresses = [*sidecar.addresses, *(stalled(ends) for _ in range(dead))]
-            plan = PlanFactory(customer_schedules=True)
-            customer = OrderFactory().customer
-            orders = Order.objects.bulk_create(
-                Order(customer=customer, plan=plan, name="Server") for _ in range(len(addresses) * servers)
-            )
-            parts = Provision.objects.bulk_create(
-                [
-                    *(Provision(order=order, kind="deployment", name="World", is_primary=True) for order in orders),
-                    *(
-                        Provision(order=order, kind="sidecar", name="Agent", address=address, token="a token")
-                        for order, address in zip(orders, addresses * servers, strict=True)
-                    ),
-                ]
-            )
-            now = timezone.now()
-            Trigger.objects.bulk_create(
-                Trigger(provision=part, kind=kind, next_look_at=now)
-                for part in parts[: len(orders)]
-                for kind in firing.GAME_KINDS
-            )
-            return sidecar
-
-        yield many
-
-
-def stalled(ends: ExitStack) -> str:
-    """The address of a sidecar that takes a connection and never answers."""
-    listening = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
-    return "{}:{}".format(*listening.getsockname())
-
-
-def test_each_sidecar_is_asked_once_for_all_its_servers(
-    fleet: Callable[..., WatchedSidecar], django_assert_max_num_queries: Any
-) -> None:
-    sidecar = fleet(sidecars=10, servers=8)
-    assert triggers_run() == 0  # what was before does not count
-    assert sidecar.asked == ["game"] * 10
-    Trigger.objects.update(next_look_at=timezone.now())
-    with django_assert_max_num_queries(3 * 80 + 15):  # for certificate and secret of each
-        assert triggers_run() == 0
-    assert len(sidecar.asked) == 20
-    sidecar.ends = 1
-    Trigger.objects.update(next_look_at=timezone.now())
-    assert triggers_run() == 80
-
-
-def test_sidecars_that_never_answer_delay_no_other(
-    fleet: Callable[..., WatchedSidecar], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(looks, "PATIENCE", Timeouts(describe=0.5, preview=0.5))
-    monkeypatch.setattr(looks, "AT_ONCE", 4)
-    monkeypatch.setattr(firing, "GAMES_SECONDS", 1.2)
-    sidecar = fleet(sidecars=2, servers=3, dead=20)
-    looked = Trigger.objects.filter(looked_at__isnull=False)
-    runs = 0
-    while looked.count() < 2 * 3 * len(firing.GAME_KINDS):
-        began = time.monotonic()
-        triggers_run()
-        assert time.monotonic() - began < 5
-        runs += 1
-        # All servers of a sidecar share its failure.
-        away = Trigger.objects.filter(error_code="sidecar_unavailable").values_list("provision", flat=True)
-        assert len(set(away)) % 3 == 0
-        # Those that were asked come later: the rest is the next one's.
-        assert runs <= 3
-    assert sidecar.asked == ["game", "game"]
 
 
 def test_thousands_of_servers_without_a_trigger_cost_nothing(

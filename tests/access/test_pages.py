@@ -18,6 +18,7 @@ from backups.models import Backup, BackupStatus
 from common.models import IdempotencyRecord
 from notices.models import Delivery, Endpoint, Preference
 from operations.models import Operation
+from orders.models import Order
 from orders.rights import STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
 from tests.access.routes import routes
@@ -116,6 +117,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         (R.DELETE, None), body={"action": "lock"}, ok=Answer(302, "warning"), staff_go_on=True
     ),
     "orders/{order}/exclude/estimate/": {**reading(), "POST": reading()["GET"]},
+    "orders/{order}/test-restores/": asking(R.SCHEDULES, body={"days": "60"}),
     "orders/{order}/exclude/": asking(R.DELETE, body={"exclude": "*.log"}, staff_go_on=True),
     BACKUP: reading(),
     f"{BACKUP}detail/": reading(),
@@ -182,7 +184,7 @@ def found(methods, persona):
     return first.hidden == 200 or expected(first, persona).status != 404
 
 
-OURS = (Backup, Operation, IdempotencyRecord, Provision, Endpoint, Delivery, Preference)
+OURS = (Order, Backup, Operation, IdempotencyRecord, Provision, Endpoint, Delivery, Preference)
 CHANGED = "|".join(model._meta.db_table for model in OURS)
 WRITING = re.compile(rf'(INSERT INTO|UPDATE|DELETE FROM) "({CHANGED})"')
 """All that a page may change."""

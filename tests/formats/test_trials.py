@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from django_q.signals import post_spawn
 
 from backups.models import Backup, Depth
 from backups.services.verification import backup_verify
@@ -280,9 +281,14 @@ def test_leftovers_of_a_killed_worker_go_and_a_running_one_stays(home):
     assert (home / "trials").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_new_worker_removes_what_a_killed_one_left(home):
+    (home / "trials/killed/world").mkdir(parents=True)
+    post_spawn.send(sender="test", proc_name="worker")
+    assert left(home) == []
+
+
+@pytest.mark.parametrize("stocked", [BackupFormat.ARCHIVE], indirect=True, ids=str)
 def test_an_archive_without_a_list_cannot_be_compared(stocked):
-    if stocked.format != BackupFormat.ARCHIVE:
-        stocked.format = BackupFormat.ARCHIVE
     backup = stocked.keep()
     Backup.objects.update(listing_bytes=None)
     operation, backup = tried(stocked, backup)

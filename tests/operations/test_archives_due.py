@@ -16,6 +16,7 @@ from orders.models import BackupFormat
 from tests.factories import BackupFactory, OperationFactory
 
 DAY = timedelta(days=1)
+archives = pytest.mark.parametrize("stocked", [BackupFormat.ARCHIVE], indirect=True, ids=str)
 
 
 @pytest.fixture
@@ -54,9 +55,8 @@ def test_all_of_an_archive_is_read_again_after_four_weeks(stocked, after):
     assert after(56.01) == 1
 
 
+@archives
 def test_damage_is_found_without_anybody_asking(stocked, after):
-    if stocked.format == BackupFormat.REPOSITORY:
-        pytest.skip("found by the shares of its upkeep")
     backup = stocked.keep()
     stored = max((path for path in stocked.root.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     whole = bytearray(stored.read_bytes())
@@ -70,9 +70,8 @@ def test_damage_is_found_without_anybody_asking(stocked, after):
     assert after(2) == 0, "it was read, and is not read again for that"
 
 
+@archives
 def test_one_that_failed_is_tried_again_the_next_day(stocked, after):
-    if stocked.format == BackupFormat.REPOSITORY:
-        pytest.skip("an archive")
     stocked.keep()
     Backup.objects.update(completed_at=timezone.now() - 40 * DAY)
     assert after(0) == 1

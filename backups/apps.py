@@ -7,7 +7,6 @@ from django.apps import AppConfig
 
 from wire.allocator import allocator_tune
 
-
 log = logging.getLogger(__name__)
 
 

@@ -45,8 +45,8 @@ class TrialsSerializer(serializers.Serializer[Any]):
 
     def get_last_proven_at(self, order: Order) -> str | None:
         """The newest proof of the order."""
-        shown: str | None = UtcField(allow_null=True).to_representation(order_proven_at(order))
-        return shown
+        proven = order_proven_at(order)
+        return UtcField().to_representation(proven) if proven else None
 
 
 class OrderTrialsView(ApiView):

@@ -21,8 +21,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="backup",
-            index=models.Index(
-                condition=models.Q(("format", "archive")), fields=["read_at"], name="backup_read"
-            ),
+            index=models.Index(condition=models.Q(("format", "archive")), fields=["read_at"], name="backup_read"),
         ),
     ]

@@ -49,7 +49,9 @@ def trial_folder(name: str) -> Iterator[int]:
                     os.rmdir(os.fsencode(name), dir_fd=top)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ScratchFullError(needed_bytes=RESERVE_BYTES + LEAST_BYTES, free_bytes=_free_bytes(settings.SAVEPOINT_HOME)) from error
+            raise ScratchFullError(
+                needed_bytes=RESERVE_BYTES + LEAST_BYTES, free_bytes=_free_bytes(settings.SAVEPOINT_HOME)
+            ) from error
         raise PortalDiskUnwritable from error
 
 

@@ -36,8 +36,9 @@ Content = Iterable[memoryview | int]
 class Slice:
     """Restores entries into an empty folder until there is no `room` for more; `compare` then reads them back.
 
-    So at most `largest` bytes, and one piece, are on the disk at a time. A file with more content than a slice passes the disk in parts. A further name of a file of an earlier slice is
-    compared with the listing alone. Every method raises OSError.
+    So at most `largest` bytes, and one piece, are on the disk at a time. A file with more content than a slice passes
+    the disk in parts. A further name of a file of an earlier slice is compared with the listing alone.
+    Every method raises OSError.
     """
 
     def __init__(self, root: int, *, largest: int, wrote: Callable[[int], None]) -> None:

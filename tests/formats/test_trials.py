@@ -90,7 +90,9 @@ def test_damage_marks_the_backup_and_takes_its_proof(stocked, home):
     else:
         assert (len(named), backup.damaged) == (1, None)
         assert (stocked.files / named[0]).exists()
-    assert named[0] in browser_of(stocked.owner).get(f"/orders/{stocked.order.id}/backups/{backup.id}/").content.decode()
+    assert (
+        named[0] in browser_of(stocked.owner).get(f"/orders/{stocked.order.id}/backups/{backup.id}/").content.decode()
+    )
     stored.write_bytes(whole)
     _, backup = tried(stocked, backup)
     assert (backup.degraded, backup.proof["ok"]) == (False, True)
@@ -212,7 +214,15 @@ def test_no_more_than_the_setting_is_on_the_disk_at_a_time(stocked, home, monkey
     assert 1 << 19 < most[0] <= 2 << 20, "a MiB, and one piece of another"
 
 
-CALLS = [(os, "pwrite"), (os, "mkdir"), (os, "rmdir"), (os, "unlink"), (os, "symlink"), (os, "fchmod"), (fcntl, "flock")]
+CALLS = [
+    (os, "pwrite"),
+    (os, "mkdir"),
+    (os, "rmdir"),
+    (os, "unlink"),
+    (os, "symlink"),
+    (os, "fchmod"),
+    (fcntl, "flock"),
+]
 
 
 def counted(monkeypatch, at: int) -> list[int]:

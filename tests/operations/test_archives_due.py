@@ -1,4 +1,4 @@
-"""Archives by schedule: every byte of each is read again after four weeks, and damage is found without anybody asking."""
+"""Archives by schedule: every byte is read again after four weeks, and damage is found."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def test_one_that_failed_is_tried_again_the_next_day(stocked, after):
     stocked.keep()
     Backup.objects.update(completed_at=timezone.now() - 40 * DAY)
     assert after(0) == 1
-    Operation.objects.update(
-        state=OperationState.FAILED, error_code="storage_unavailable", finished_at=timezone.now()
-    )
+    Operation.objects.update(state=OperationState.FAILED, error_code="storage_unavailable", finished_at=timezone.now())
     assert after(0.9) == 0
     assert after(1.1) == 1
 

@@ -174,7 +174,9 @@ def test_a_test_restore_of_a_dead_worker_is_done_by_another(running):
     restored = running.home / "trials"
     wait_until(lambda: [*restored.glob("*/large.bin")], seconds=30, what="a file of the test restore")
     os.kill(worker_pid(running.home, answer.json["id"]), signal.SIGKILL)
-    wait_until(lambda: left(row_of(running.home, "operations_operation", answer.json["id"])), seconds=20, what="requeue")
+    wait_until(
+        lambda: left(row_of(running.home, "operations_operation", answer.json["id"])), seconds=20, what="requeue"
+    )
     proof = running.ended(backup["id"], seconds=USABLE_SECONDS)["proof"]
     assert (proof["depth"], proof["ok"]) == ("restore", True)
     assert proof["counted"]["bytes"] > LARGE_BYTES

@@ -15,6 +15,7 @@ from accounts.services.audit import audit_record
 from backups import kinds
 from backups.errors import OperationInProgress
 from backups.models import Backup
+from backups.rules import order_allows_backups
 from backups.services.backups import backup_create
 from common.clock import database_now
 from common.errors import ApplicationError
@@ -124,6 +125,7 @@ def schedule_run(
 
     def make() -> list[ScheduleRun]:
         right_require(user, schedule.order, OrderRight.SCHEDULES)
+        order_allows_backups(schedule.order)
         moment = (now or timezone.now()).replace(microsecond=0)
         with transaction.atomic():
             order_lock(schedule.order_id)

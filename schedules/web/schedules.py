@@ -39,18 +39,19 @@ from schedules.web.cards import NextRun, upcoming
 from schedules.web.forms import KEEPS, ScheduleForm, initial_of
 
 PREVIEW = "schedules/preview.html"
-KEPT_APART = ("tags", "paused")
+KEPT_APART = ("paused",)
 """Settings that the form does not show: an edit leaves them as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """The effect of a form that was not saved. refused: why there is none. removes: names of the backups that would go
-    once the next one is there; keeps: how many stay.
+    once the next one is there; keeps: how many stay. cron: the expression in its normal form.
     """
 
     refused: str = ""
     sentence: str = ""
+    cron: str = ""
     zone: str = ""
     next_runs: tuple[NextRun, ...] = ()
     removes: tuple[str, ...] = ()
@@ -117,10 +118,8 @@ class ScheduleCreateView(ScheduleFormView):
         if self.htmx and preview:
             return render(self.request, PREVIEW, {"preview": preview})
         order = self.found_order
-        if schedule:
-            here = _address("page-schedule-edit", order=order.id, schedule=schedule.id)
-        else:
-            here = _address("page-schedule-create", order=order.id)
+        page = "page-schedule-edit" if schedule else "page-schedule-create"
+        ids = {"order": order.id, **({"schedule": schedule.id} if schedule else {})}
         forbidden = refusal(lambda: patterns_require(user=self.user, order=order))
         title = _("Edit the schedule") if schedule else _("New schedule")
         context = {
@@ -129,8 +128,8 @@ class ScheduleCreateView(ScheduleFormView):
             "patterns_shown": forbidden is None,
             "retention_fields": [form[rule] for rule in KEEPS],
             "modes": {often.name.lower(): often.value for often in Often},
-            "here": here,
-            "preview_address": f"{here}preview/",
+            "here": _address(page, **ids),
+            "preview_address": _address(f"{page}-preview", **ids),
         }
         return self.shown(form, title=title, status=status, **context)
 
@@ -159,6 +158,7 @@ class ScheduleCreateView(ScheduleFormView):
         )
         return Preview(
             sentence=schedule_sentence(tried),
+            cron=tried.cron,
             zone=tried.time_zone,
             next_runs=coming,
             removes=_names(decision),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -83,7 +83,7 @@ def settings_check(*, user: User, order: Order, settings: Settings, now: datetim
     errors: dict[str, list[str]] = {}
     normal: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(settings)}
     shortest = None if _is_staff(user) else timedelta(minutes=order.plan.shortest_interval_minutes)
-    checks = {
+    checks: dict[str, Callable[[], Any]] = {
         "cron": lambda: str(_cron_checked(settings.cron, shortest=shortest, now=now)),
         "time_zone": lambda: zone_of(settings.time_zone).key,
         "format": lambda: _format_checked(order, settings.format),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -107,7 +107,8 @@ class Card:
 class Allowed:
     """The actions that a caller may take on the schedules of an order, read once for all cards.
 
-    refused: why none can be made or changed, empty when that is possible or the caller lacks the right anyway.
+    run: of the plan's schedule; run_own: of the others. refused: why none can be made or changed, empty when that is
+    possible or the caller lacks the right anyway.
     """
 
     right: bool
@@ -115,6 +116,7 @@ class Allowed:
     change: bool
     delete: bool
     run: bool
+    run_own: bool
     refused: str
 
 
@@ -122,16 +124,18 @@ def allowed_of(user: User, order: Order) -> Allowed:
     """The actions of a caller who was found to see the order."""
     right = OrderRight.SCHEDULES in order_rights(user, order)
     if not right:
-        return Allowed(right=False, create=False, change=False, delete=False, run=False, refused="")
+        return Allowed(right=False, create=False, change=False, delete=False, run=False, run_own=False, refused="")
     change = refusal(lambda: change_require(user=user, order=order))
     server = refusal(lambda: order_primary(order))
     error = change or server
+    run = server is None and refusal(lambda: order_allows_backups(order)) is None
     return Allowed(
         right=True,
         create=error is None,
         change=change is None,
         delete=refusal(lambda: delete_require(user=user, order=order, schedule=None)) is None,
-        run=server is None and refusal(lambda: order_allows_backups(order)) is None,
+        run=run,
+        run_own=run and order.plan.customer_schedules,
         refused=error.detail if error else "",
     )
 
@@ -157,6 +161,7 @@ class SchedulesView(OrderPageView):
 
 
 def _card(schedule: Schedule, last: ScheduleRun | None, *, promise: PlanPromise, now: datetime) -> Card:
+    coming = [] if schedule.paused or schedule.error_code else next_runs(schedule, after=now)
     return Card(
         id=schedule.id,
         name=schedule.name,
@@ -172,15 +177,15 @@ def _card(schedule: Schedule, last: ScheduleRun | None, *, promise: PlanPromise,
         only_if_changed=schedule.only_if_changed,
         keeps=keeps_text(schedule_policy(schedule, promise).rules),
         keeps_of_plan=schedule.of_plan or not schedule.retention,
-        next_runs=() if schedule.paused or schedule.error_code else upcoming(schedule, now=now),
+        next_runs=runs_by_clock(coming, zone=schedule.time_zone),
         last=run_shown(last) if last else None,
     )
 
 
-def upcoming(schedule: Schedule, *, now: datetime) -> tuple[NextRun, ...]:
-    """The next five times of a schedule, stored or not, by the clock of its zone."""
-    zone = time_zone_find(schedule.time_zone) or timezone.get_current_timezone()
-    return tuple(NextRun(at, clock_text(at.astimezone(zone))) for at in next_runs(schedule, after=now))
+def runs_by_clock(times: Iterable[datetime], *, zone: str) -> tuple[NextRun, ...]:
+    """Times to come by the clock of a schedule's zone."""
+    found = time_zone_find(zone) or timezone.get_current_timezone()
+    return tuple(NextRun(at, clock_text(at.astimezone(found))) for at in times)
 
 
 def clock_text(local: datetime) -> str:

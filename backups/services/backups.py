@@ -57,9 +57,9 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
     newest good one. schedule: the schedule that asks; at the limit its backup begins where an older one can go for it.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, PatternsForbidden, and
-    ValidationError for an impossible pattern, or a format that the storage cannot hold; before all rules
-    IdempotencyKeyReused.
+    SourceNotOffered, NotAPrimaryDeployment, NoSidecar, OperationInProgress, BackupTooSoon, LimitReached, QuotaExceeded,
+    PatternsForbidden, and ValidationError for an impossible pattern, or a format that the plan does not offer or the
+    storage cannot hold; before all rules IdempotencyKeyReused.
     """
 
     def make() -> Backup:

@@ -9,6 +9,7 @@ from backups import kinds
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.selectors import backups_counted
 from backups.services.roles import operation_order, operation_source
+from backups.services.targets import order_target
 from backups.usage import order_used
 from notices.kinds import EventKind
 from notices.models import Signal
@@ -138,8 +139,8 @@ def _asked_by(operation: Operation) -> UUID | None:
 
 
 def _target(operation: Operation) -> StorageTarget | None:
-    """The target that an operation needed: of the backup that it read, or the default of a new one."""
+    """The target that an operation needed: of the backup that it read, or the default of new ones."""
     if operation.kind == kinds.CREATE.name:
-        return StorageTarget.objects.filter(is_default=True).defer("secrets").first()
+        return order_target(operation_order(operation))
     asset = operation_source(operation).asset
     return StorageTarget.objects.filter(id=asset.target_id).defer("secrets").first() if asset else None

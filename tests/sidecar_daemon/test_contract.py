@@ -16,7 +16,7 @@ from sidecar.daemon.service import FileIO
 from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
-from sidecar.pacing import NO_LIMIT
+from pipelines.pacing import NO_LIMIT
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
 from sidecar.scratch.scratch import Scratch

@@ -117,7 +117,7 @@ class Rules:
         self._right_require(OrderRight.CREATE)
         order_allows_source(self._order, BackupSource.FILES)
         self._new_work_require(provision)
-        self._pause_require(provision)
+        self.pause_require(provision)
         plan, limit = self._order.plan, self.backup_limit
         above = self.counted(provision) - limit
         if above >= 0 and not (rotates and above < ROTATING_MAX and backups_unlocked(provision).count() > above):
@@ -130,7 +130,7 @@ class Rules:
         """How many backups of each server the order keeps now."""
         return order_promise(self._order).backup_limit
 
-    def _pause_require(self, provision: Provision) -> None:
+    def pause_require(self, provision: Provision) -> None:
         """Raise BackupTooSoon within the cool-down of the plan; staff and the product itself need not wait."""
         pause = timedelta(minutes=self._order.plan.cooldown_minutes)
         if self._user is None or not pause or self._user.has_perm("orders.view_all_orders"):

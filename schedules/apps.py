@@ -14,7 +14,9 @@ class SchedulesConfig(AppConfig):
         # Models exist only now.
         from backups.web.panels import orders_panels_register, panels_register, tabs_register
         from operations.services.endings import endings_register
+        from orders.services.planned import plan_follow
         from schedules.services import rotation
+        from schedules.services.of_plan import FOLLOWER
         from schedules.services.runs import run_ended
         from schedules.web.protection import ORDERS_PANELS, PANELS
         from schedules.web.usage import TABS
@@ -22,5 +24,6 @@ class SchedulesConfig(AppConfig):
         tabs_register(TABS)
         panels_register(PANELS)
         orders_panels_register(ORDERS_PANELS)
+        plan_follow(FOLLOWER)
         endings_register(run_ended)
         endings_register(rotation.backup_ended)

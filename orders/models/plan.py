@@ -147,7 +147,7 @@ class Plan(models.Model):
         related_name="plans",
         verbose_name=_("storage target"),
         help_text=_(
-            "Where new backups are stored. Empty: on the default target. Existing backups stay where they are."
+            "Where new backups are stored. Empty: the default target. Existing backups stay where they are."
         ),
     )
 

@@ -146,9 +146,7 @@ class Plan(models.Model):
         blank=True,
         related_name="plans",
         verbose_name=_("storage target"),
-        help_text=_(
-            "Where new backups are stored. Empty: the default target. Existing backups stay where they are."
-        ),
+        help_text=_("Where new backups are stored. Empty: the default target. Existing backups stay where they are."),
     )
 
     schedule_cron = models.CharField(

@@ -58,11 +58,11 @@ def plan_schedule_check(plan: Plan) -> None:
         raise FieldError(errors)
 
 
-def plan_schedules_follow(orders: QuerySet[Order], *, most: int = AT_ONCE) -> int:
-    """Make, change and delete the schedules of plans for some orders, at most so many of each; return how many."""
+def plan_schedules_follow(orders: QuerySet[Order]) -> int:
+    """Make, change and delete the schedules of plans for some orders; return how many."""
     now = database_now()
     plans = Plan.objects.filter(id__in=orders.order_by().values("plan"))
-    return sum(_follow(plan, orders.filter(plan=plan), now=now, most=most) for plan in plans)
+    return sum(_follow(plan, orders.filter(plan=plan), now=now) for plan in plans)
 
 
 def plan_schedules_repair() -> int:
@@ -79,23 +79,23 @@ def plan_schedules_repair() -> int:
 FOLLOWER = PlanFollower(check=plan_schedule_check, follow=plan_schedules_follow)
 
 
-def _follow(plan: Plan, orders: QuerySet[Order], *, now: datetime, most: int) -> int:
+def _follow(plan: Plan, orders: QuerySet[Order], *, now: datetime) -> int:
     mine = Schedule.objects.filter(of_plan=True, order__in=orders)
     wanted = _wanted(plan, now=now)
     sources = [source for source in SOURCES if wanted and (not plan.sources or source in plan.sources)]
-    gone = list(mine.exclude(source__in=sources).values_list("id", flat=True)[:most])
+    gone = list(mine.exclude(source__in=sources).values_list("id", flat=True)[:AT_ONCE])
     Schedule.objects.filter(id__in=gone).delete()
     if wanted is None:
         return len(gone)
     rule = {"cron": wanted.cron, "time_zone": wanted.time_zone, "error_code": wanted.error_code}
     changed = mine.exclude(**rule).update(**wanted.columns())
     changed += mine.exclude(retention=wanted.retention).update(retention=wanted.retention)
-    return len(gone) + changed + sum(_make(wanted, orders, source, now=now, most=most) for source in sources)
+    return len(gone) + changed + sum(_make(wanted, orders, source, now=now) for source in sources)
 
 
-def _make(wanted: Wanted, orders: QuerySet[Order], source: BackupSource, *, now: datetime, most: int) -> int:
+def _make(wanted: Wanted, orders: QuerySet[Order], source: BackupSource, *, now: datetime) -> int:
     known = Schedule.objects.filter(order=OuterRef("pk"), of_plan=True, source=source)
-    missing = orders.filter(~Exists(known)).select_related("customer__owner").order_by("id")[:most]
+    missing = orders.filter(~Exists(known)).select_related("customer__owner").order_by("id")[:AT_ONCE]
     made = [
         Schedule(
             id=plan_schedule_id(order.id, source),

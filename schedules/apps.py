@@ -19,10 +19,11 @@ class SchedulesConfig(AppConfig):
         from schedules.services.of_plan import FOLLOWER
         from schedules.services.runs import run_ended
         from schedules.web import retention
+        from schedules.web.cards import TABS
         from schedules.web.protection import ORDERS_PANELS, PANELS
-        from schedules.web.usage import TABS
+        from schedules.web.usage import TABS as USAGE_TABS
 
-        tabs_register(TABS)
+        tabs_register([*TABS, *USAGE_TABS])
         panels_register([*PANELS, *retention.PANELS])
         row_marks_register(retention.marks_of)
         orders_panels_register(ORDERS_PANELS)

@@ -140,6 +140,7 @@ def schedule_run(
 
     def make() -> list[ScheduleRun]:
         right_require(user, schedule.order, OrderRight.SCHEDULES)
+        order_allows_backups(schedule.order)
         moment = (now or timezone.now()).replace(microsecond=0)
         with transaction.atomic():
             rules, servers = Rules(user=user, order=order_lock(schedule.order_id)), servers_of(schedule)

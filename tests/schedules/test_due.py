@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from backups import rules
 from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_update
 from common.errors import ApplicationError
@@ -208,7 +209,8 @@ def test_backup_at_the_limit_begins_while_an_older_one_may_go(scheduled):
     assert states(schedule) == [RunState.FAILED, RunState.SUCCEEDED]
 
 
-def test_run_at_the_limit_waits_while_an_older_backup_is_about_to_go(scheduled):
+def test_run_at_the_limit_waits_while_an_older_backup_is_about_to_go(scheduled, monkeypatch):
+    monkeypatch.setattr(rules, "ROTATING_MAX", 1)
     scheduled.order.plan.backup_limit = 1
     scheduled.order.plan.save()
     old = scheduled.stored()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from backups.models import Backup, BackupStatus
+from backups.rules import ROTATING_MAX
 from operations.models import Operation, OperationState
 from orders.rights import OrderRight
 from provisions.services.provisions import provision_create
@@ -234,8 +235,8 @@ def test_backup_at_the_limit_begins_and_an_older_one_makes_room(watching: Watchi
 
 def test_backup_at_the_limit_waits_for_a_rotation_only_as_long_as_it_takes(watching: Watching) -> None:
     watching.plan(backup_limit=1)
-    watching.rental.stored()
-    watching.rental.stored()
+    for _ in range(1 + ROTATING_MAX):
+        watching.rental.stored()
     rotation_request(provision_id=watching.rental.server.id)
     watching.turn_on()
     watching.sidecar.ends = 1

@@ -17,7 +17,8 @@ from notices.services.events import event_record, event_record_once, failures_in
 from notices.services.preferences import mails_end, preference_clear, preference_set
 from notices.services.routing import events_route
 from orders.rights import OrderRight
-from orders.services.orders import member_grant, member_withdraw, order_suspend
+from orders.services.orders import member_grant, member_withdraw
+from orders.services.suspension import order_suspend
 from tests.factories import (
     EndpointFactory,
     EventFactory,
@@ -235,8 +236,9 @@ def test_failures_in_a_row_are_counted_for_each_provision(order):
 
 
 def test_suspension_is_an_event_only_when_it_begins(order):
-    order_suspend(order=order, since=timezone.now(), actor=None)
-    order_suspend(order=order, since=timezone.now(), actor=None)
+    since = timezone.now()
+    for _ in range(2):
+        order_suspend(order=order, since=since, actor=None)
     assert Event.objects.filter(kind=K.ORDER_SUSPENDED).count() == 1
     order_suspend(order=order, since=None, actor=None)
     assert Event.objects.count() == 1

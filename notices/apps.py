@@ -10,9 +10,11 @@ class NoticesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Record an event when an order is suspended: orders stand below and cannot call this app."""
+        """Record what orders and plans tell: they stand below and cannot call this app."""
         # Models exist only now.
-        from notices.services.events import suspension_record
+        from notices.services.orders import reductions_record, suspension_record
+        from orders.services.plans import reductions_listen
         from orders.services.suspension import suspension_listen
 
         suspension_listen(suspension_record)
+        reductions_listen(reductions_record)

@@ -13,12 +13,15 @@ class SchedulesConfig(AppConfig):
         """Hear of ended operations, and add protection to the pages of orders."""
         # Models exist only now.
         from backups.web.panels import orders_panels_register, panels_register, tabs_register
+        from notices.selectors import schedule_names_register
         from operations.services.endings import endings_register
+        from schedules.selectors import schedule_names
         from schedules.services import rotation
         from schedules.services.runs import run_ended
         from schedules.web.protection import ORDERS_PANELS, PANELS
         from schedules.web.usage import TABS
 
+        schedule_names_register(schedule_names)
         tabs_register(TABS)
         panels_register(PANELS)
         orders_panels_register(ORDERS_PANELS)

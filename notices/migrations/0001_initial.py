@@ -313,6 +313,7 @@ class Migration(migrations.Migration):
                             "restore.undone",
                             "limit.near",
                             "order.suspended",
+                            "plan.reduced",
                             "target.unreachable",
                         ],
                     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -19,6 +20,15 @@ REDUCTION_GRACE = timedelta(days=14)
 """What a plan no longer keeps is removed so long after the change."""
 BATCH = 500
 
+ReductionListener = Callable[[Sequence[PlanReduction]], None]
+_listeners: list[ReductionListener] = []
+
+
+def reductions_listen(listener: ReductionListener) -> None:
+    """Call `listener` with reductions that begin, or whose date moved, in the transaction that causes them."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
 
 def plan_save(*, plan: Plan, actor: User | None) -> None:
     """Store a new or changed plan. Its orders keep what the plan kept before for the time of `REDUCTION_GRACE`.
@@ -30,7 +40,7 @@ def plan_save(*, plan: Plan, actor: User | None) -> None:
         before = Plan.objects.select_for_update().filter(id=plan.id).first()
         plan.save()
         audit_record(actor=actor, action="plan.change" if before else "plan.create", plan=plan.id, name=plan.name)
-        if before is not None:
+        if before is not None and promise_of(plan) != promise_of(before):
             _reductions_begin(Order.objects.filter(plan=plan), before=promise_of(before), actor=actor)
 
 
@@ -64,15 +74,20 @@ def reductions_due() -> QuerySet[PlanReduction]:
 def _reductions_begin(orders: QuerySet[Order], *, before: PlanPromise, actor: User | None) -> None:
     """Record what orders of one plan were promised before its change, where they are promised less now."""
     rows = orders.select_related("plan").order_by("id")
-    pending = PlanReduction.objects.filter(order__in=orders, ended_at__isnull=True)
-    for reduction in pending.select_related("order__plan"):
-        _reduction_extend(reduction, before=before, actor=actor)
-    first = rows.first()
+    pending = PlanReduction.objects.filter(order__in=orders, ended_at__isnull=True).select_related("order__plan")
+    moved = [reduction for reduction in list(pending) if _reduction_extend(reduction, before=before, actor=actor)]
+    others = rows.exclude(id__in=[reduction.order_id for reduction in moved])
+    begun = _reductions_create(others, before=before, actor=actor)
+    for listener in _listeners:
+        listener([*moved, *begun])
+
+
+def _reductions_create(orders: QuerySet[Order], *, before: PlanPromise, actor: User | None) -> list[PlanReduction]:
+    first = orders.first()
     if first is None or not keeps_less(promise_of(first.plan), than=before):
-        return
+        return []
     takes_effect_at = timezone.now() + REDUCTION_GRACE
-    others = rows.exclude(id__in=pending.values("order"))
-    PlanReduction.objects.bulk_create(
+    return PlanReduction.objects.bulk_create(
         (
             PlanReduction(
                 order=order,
@@ -81,14 +96,14 @@ def _reductions_begin(orders: QuerySet[Order], *, before: PlanPromise, actor: Us
                 takes_effect_at=takes_effect_at,
                 requested_by=actor,
             )
-            for order in others
+            for order in orders
         ),
         batch_size=BATCH,
     )
 
 
-def _reduction_extend(reduction: PlanReduction, *, before: PlanPromise, actor: User | None) -> None:
-    """Join the promise before a second change to that before the first one, which is still pending."""
+def _reduction_extend(reduction: PlanReduction, *, before: PlanPromise, actor: User | None) -> bool:
+    """Join the promise before a second change to that before the first one; return whether it is still pending."""
     earlier = reduction_promise(reduction)
     kept = PlanPromise(
         backup_limit=max(earlier.backup_limit, before.backup_limit),
@@ -100,3 +115,4 @@ def _reduction_extend(reduction: PlanReduction, *, before: PlanPromise, actor: U
     else:
         reduction.ended_at = timezone.now()
     reduction.save()
+    return reduction.ended_at is None

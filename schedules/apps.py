@@ -18,11 +18,12 @@ class SchedulesConfig(AppConfig):
         from schedules.selectors import schedule_names
         from schedules.services import rotation
         from schedules.services.runs import run_ended
+        from schedules.web.cards import TABS
         from schedules.web.protection import ORDERS_PANELS, PANELS
-        from schedules.web.usage import TABS
+        from schedules.web.usage import TABS as USAGE_TABS
 
         schedule_names_register(schedule_names)
-        tabs_register(TABS)
+        tabs_register([*TABS, *USAGE_TABS])
         panels_register(PANELS)
         orders_panels_register(ORDERS_PANELS)
         endings_register(run_ended)

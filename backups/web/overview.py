@@ -26,7 +26,7 @@ from backups.web.panels import Place, Shown, panels_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import page_read
-from operations.selectors import workers_problem
+from operations.selectors import WorkersProblem, workers_problem
 from orders.models import Order
 from orders.rights import OrderRight
 from provisions.errors import NotAPrimaryDeployment
@@ -65,7 +65,7 @@ class Overview:
     create_shown: bool
     create_refused: str
     may_read: bool
-    workers_away: bool
+    problem: WorkersProblem | None
     hold: Hold | None
     live: tuple[UUID, ...]
     filters: tuple[Filter, ...]
@@ -122,7 +122,7 @@ def overview_of(request: HttpRequest, *, user: User, order: Order, wanted: PageF
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         may_read=rules.may_read,
-        workers_away=workers_problem() is not None,
+        problem=workers_problem(),
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
         filters=wanted.by_status(here),

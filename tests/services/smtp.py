@@ -42,8 +42,10 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say(refusal or "250 ok")
             elif verb == "DATA":
                 self._say("354 go on")
-                found.mails.append(message_from_bytes(self._data(), policy=policy.default))
+                mail = message_from_bytes(self._data(), policy=policy.default)
+                # The mail last: a test that has seen it reads its recipients.
                 found.recipients.append(to)
+                found.mails.append(mail)
                 to = []
                 self._say("250 taken")
             elif verb == "QUIT":

@@ -10,11 +10,9 @@ class NoticesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Record what orders and plans tell: they stand below and cannot call this app."""
+        """Record what happens to orders, which stand below and cannot call this app."""
         # Models exist only now.
-        from notices.services.orders import reductions_record, suspension_record
-        from orders.services.plans import reductions_listen
+        from notices.services.events import suspension_record
         from orders.services.suspension import suspension_listen
 
         suspension_listen(suspension_record)
-        reductions_listen(reductions_record)

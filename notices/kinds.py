@@ -35,8 +35,8 @@ class EventKind(StrEnum):
     RESTORE_FAILED = "restore.failed"
     RESTORE_UNDONE = "restore.undone"
     LIMIT_NEAR = "limit.near"
-    ORDER_SUSPENDED = "order.suspended"
     PLAN_REDUCED = "plan.reduced"
+    ORDER_SUSPENDED = "order.suspended"
     TARGET_UNREACHABLE = "target.unreachable"
 
 
@@ -113,6 +113,14 @@ WORDS: Mapping[EventKind, Words] = {
         tone="warn",
         icon="warning",
     ),
+    K.PLAN_REDUCED: Words(
+        title=gettext_lazy("The plan keeps fewer backups"),
+        sentence=gettext_lazy(
+            "Backups that are removed on %(removal_at)s: %(backups)s. Until then they can be downloaded."
+        ),
+        tone="warn",
+        icon="warning",
+    ),
     K.ORDER_SUSPENDED: Words(
         title=gettext_lazy("Order suspended"),
         sentence=gettext_lazy("No new backup is made. Existing backups are kept and can be downloaded."),
@@ -129,15 +137,6 @@ WORDS: Mapping[EventKind, Words] = {
         tone="warn",
         icon="warning",
     ),
-    K.PLAN_REDUCED: Words(
-        title=gettext_lazy("Plan keeps less"),
-        sentence=gettext_lazy(
-            "The plan “%(plan)s” keeps fewer backups, or keeps them for a shorter time. Backups that it no longer "
-            "keeps are removed from %(effect_at)s on, none before. The page of the order marks them."
-        ),
-        tone="warn",
-        icon="warning",
-    ),
     K.TARGET_UNREACHABLE: Words(
         title=gettext_lazy("Storage not reached"),
         sentence=gettext_lazy("The storage “%(name)s” does not answer. No stored backup is lost by that."),
@@ -148,7 +147,7 @@ WORDS: Mapping[EventKind, Words] = {
 
 URGENT = frozenset(
     {K.BACKUP_FAILED, K.BACKUP_FAILING, K.BACKUP_RECOVERED, K.BACKUP_ABSENT, K.RESTORE_FAILED, K.LIMIT_NEAR,
-     K.ORDER_SUSPENDED, K.PLAN_REDUCED, K.TARGET_UNREACHABLE}
+     K.PLAN_REDUCED, K.ORDER_SUSPENDED, K.TARGET_UNREACHABLE}
 )  # fmt: skip
 """The kinds that are mailed unless the reader chose otherwise."""
 QUIET = frozenset({K.BACKUP_READY})

@@ -312,8 +312,8 @@ class Migration(migrations.Migration):
                             "restore.failed",
                             "restore.undone",
                             "limit.near",
-                            "order.suspended",
                             "plan.reduced",
+                            "order.suspended",
                             "target.unreachable",
                         ],
                     )

@@ -11,10 +11,12 @@ from uuid import UUID
 from django.utils import timezone
 
 from common.errors import Params
+from common.names import name_isolated
 from notices.kinds import EventKind
 from notices.models import Channel, Delivery, Endpoint, EndpointKind, Event, Signal
 from notices.services.waking import dispatch_wake
 from orders.models import Order
+from orders.services.suspension import SuspensionStage, SuspensionStep
 
 NOTHING: Mapping[str, str | int] = {}
 ROW_COUNTED = 100
@@ -81,6 +83,18 @@ def failures_in_a_row(*, order: Order, provision_id: UUID) -> int:
     told = Event.objects.filter(order=order, provision_id=provision_id, kind__in=ends).order_by("-created_at")
     kinds = list(told.values_list("kind", flat=True)[:ROW_COUNTED])
     return next((count for count, kind in enumerate(kinds) if kind == EventKind.BACKUP_READY), len(kinds))
+
+
+def suspension_record(step: SuspensionStep) -> None:
+    """Record that an order was suspended, and each warning before its backups are removed."""
+    if step.stage not in (SuspensionStage.SUSPENDED, SuspensionStage.WARNED) or step.removal_at is None:
+        return
+    params: dict[str, str | int] = {"removal_at": step.removal_at.isoformat()}
+    if step.days is not None:
+        params |= {"days": step.days, "backups": step.backups}
+    if step.locked:
+        params["locked"] = ", ".join(map(name_isolated, step.locked))
+    event_record(kind=EventKind.ORDER_SUSPENDED, order=step.order, subject_id=step.order.id, params=params)
 
 
 def heartbeat_signal(*, order: Order, signal: Signal, schedule_id: UUID | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -13,15 +13,16 @@ from notices.kinds import FOR_STAFF, QUIET, URGENT, WORDS, EventKind, event_sent
 from notices.models import Event
 from operations.services.operations import operation_fail
 from orders.models import Order
-from orders.services.plans import REDUCTION_GRACE, order_update, plan_save
+from orders.services.plans import plan_save
 from orders.services.suspension import order_suspend, order_unsuspend
 from schedules.models import OrderProtection
 from schedules.services.protection import protection_refresh
-from tests.factories import OrderFactory, PlanFactory, ScheduleFactory, UserFactory
+from schedules.services.reductions import reductions_advance
+from tests.factories import ScheduleFactory, UserFactory
 from vault.errors import StorageUnavailableError
 
 K = EventKind
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 def fails(linked, times=1):
@@ -75,11 +76,15 @@ def is_suspended(linked):
 
 
 def keeps_less(linked):
+    for _ in range(2):
+        linked.backup()
     plan = linked.order.plan
-    plan.backup_limit -= 1
+    plan.backup_limit = 1
     plan_save(plan=plan, actor=None)
     plan.name = "Renamed"
     plan_save(plan=plan, actor=None)
+    for _ in range(2):
+        reductions_advance()
 
 
 ACTS = {
@@ -130,22 +135,6 @@ def test_suspension_tells_its_date_and_each_warning_has_a_title_of_its_own(linke
     assert "Kept" in warned[0].sentence
     order_unsuspend(user=UserFactory(is_staff=True, is_superuser=True), order=linked.order)
     assert Event.objects.filter(kind=K.ORDER_SUSPENDED).count() == 4
-
-
-def test_order_that_moves_to_a_smaller_plan_is_told_the_date(rental):
-    order_update(order=rental.order, plan=PlanFactory(name="Small", backup_limit=1), name="Server", actor=None)
-    (event,) = Event.objects.filter(kind=K.PLAN_REDUCED)
-    assert event.order == rental.order
-    assert "“Small”" in event.sentence
-    effect = datetime.fromisoformat(event.params["effect_at"])
-    assert abs(effect - timezone.now() - REDUCTION_GRACE) < HOUR
-
-
-def test_plan_of_many_orders_tells_each_of_them(rental):
-    others = [OrderFactory(plan=rental.order.plan) for _ in range(3)]
-    keeps_less(rental)
-    told = Event.objects.filter(kind=K.PLAN_REDUCED).values_list("order", flat=True)
-    assert sorted(told) == sorted([rental.order.id, *(order.id for order in others)])
 
 
 def test_sentence_with_params_of_another_release_is_its_title():

@@ -44,7 +44,9 @@ def certificates(folder: Path) -> tuple[Path, ssl.SSLContext]:
     """An authority, and the mail server's certificate by it."""
     issuer, _expires_at = authority_make()
     key, day = key_make(), timedelta(days=1)
-    signed = certificate_sign(issuer=issuer, public_key=key.public_key(), name="localhost", usage=FOR_SIDECARS, life=day)
+    signed = certificate_sign(
+        issuer=issuer, public_key=key.public_key(), name="localhost", usage=FOR_SIDECARS, life=day
+    )
     authority, chain = folder / "authority.pem", folder / "server.pem"
     authority.write_text(issuer.certificate)
     chain.write_text(key_pem(key) + signed.certificate)

@@ -1,10 +1,13 @@
 """The app's entry in Django's registry."""
 
+import logging
 from typing import Any
 
 from django.apps import AppConfig
 
 from wire.allocator import allocator_tune
+
+log = logging.getLogger(__name__)
 
 
 class BackupsConfig(AppConfig):
@@ -14,7 +17,7 @@ class BackupsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register kinds and the guard of order deletion; tune each worker when it is forked, before it has threads."""
+        """Register kinds and the guard of order deletion; prepare each worker when it is forked."""
         # Models exist only now.
         from django_q.signals import post_spawn
 
@@ -34,8 +37,15 @@ class BackupsConfig(AppConfig):
         dependents_register(
             Dependents(refuse=order_not_busy, release=order_backups_release, release_part=volume_discard)
         )
-        post_spawn.connect(_worker_tune)
+        post_spawn.connect(_worker_begins)
 
 
-def _worker_tune(**_signal: Any) -> None:
+def _worker_begins(**_signal: Any) -> None:
+    """Tune a new worker, before it has threads, and remove what a killed one left in clear on this machine."""
+    from backups.trials.folder import trials_sweep
+
     allocator_tune()
+    try:
+        trials_sweep()
+    except OSError:
+        log.exception("the leftovers of test restores were not removed")

@@ -22,7 +22,7 @@ from backups.usage import UsedBytes, usage_history
 from backups.web.endings import WATCH
 from backups.web.filters import Filter, PageFilter
 from backups.web.hold import Hold, hold_of
-from backups.web.panels import Place, Shown, panels_of
+from backups.web.panels import Place, Shown, panels_of, rows_marked
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import page_read
@@ -110,7 +110,8 @@ def overview_of(request: HttpRequest, *, user: User, order: Order, wanted: PageF
     rules = Rules(user=user, order=order, seen=[row.operation for row in page.rows if row.operation])
     known = {provision.id: provision for provision in rules.provisions}
     primary = next((provision for provision in rules.provisions if provision.is_primary), None)
-    shown = tuple(row_of(row, rules=rules, provision=known.get(row.provision_id)) for row in page.rows)
+    rows_shown = [row_of(row, rules=rules, provision=known.get(row.provision_id)) for row in page.rows]
+    shown = rows_marked(order, rows_shown)
     refused = refusal(lambda: rules.create_require(primary)) if primary else NotAPrimaryDeployment()
     history = usage_history(order, timezone.now())
     table = reverse("page-order-backups", kwargs={"order": order.id})

@@ -16,7 +16,6 @@ from django.urls import reverse
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from accounts.models import User
-from accounts.web.caller import caller_of
 from accounts.web.pages import PageView
 from backups.errors import BackupNotFound
 from backups.rules import Rules
@@ -143,11 +142,6 @@ class OrderBackupsView(OrderPageView):
         overview = self._overview(request.GET)
         context = {"overview": overview, **self.page_context(overview.live)}
         return self.part("backups/overview.html", context, version=overview.version)
-
-
-def head_context(request: HttpRequest, order: Order) -> dict[str, Any]:
-    """What `order_head.html` needs of the caller, for pages of apps further down."""
-    return {"may_read": partial(_may_read, caller_of(request), order), "tabs": partial(tabs_of, request, order)}
 
 
 def _may_read(user: User, order: Order) -> bool:

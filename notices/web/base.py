@@ -16,6 +16,7 @@ from accounts.web.pages import PageView
 from notices.models import Endpoint, EndpointKind
 from orders.errors import OrderNotFound
 from orders.models import Order
+from orders.rights import OrderRight, order_rights
 from orders.selectors import order_get
 
 Head = Callable[[HttpRequest, Order], dict[str, Any]]
@@ -51,7 +52,8 @@ class OrderNoticesView(PageView):
 
     def shown(self, template: str, context: dict[str, Any], *, status: int = HTTPStatus.OK) -> HttpResponseBase:
         """A page with the head of the order."""
-        head: dict[str, Any] = {"order": self.found_order}
+        rights = order_rights(self.user, self.found_order)
+        head: dict[str, Any] = {"order": self.found_order, "may_read": OrderRight.DOWNLOAD in rights}
         for more in _heads:
             head |= more(self.request, self.found_order)
         response = render(self.request, template, head | context, status=status)

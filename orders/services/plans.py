@@ -34,7 +34,8 @@ def plan_save(*, plan: Plan, actor: User | None) -> None:
         audit_record(actor=actor, action="plan.change" if before else "plan.create", plan=plan.id, name=plan.name)
         if before is not None:
             orders = Order.objects.filter(plan=plan)
-            _reductions_begin(orders, before=promise_of(before), actor=actor)
+            if promise_of(plan) != promise_of(before):
+                _reductions_begin(orders, before=promise_of(before), actor=actor)
             plan_followed(orders)
 
 

@@ -66,7 +66,10 @@ def _make(due: Sequence[Schedule], *, now: datetime) -> int:
         if (run.schedule_id, run.provision_id) in waiting:
             run.state, run.error_code, run.finished_at = RunState.SKIPPED, RunWaiting.code, now
     ScheduleRun.objects.bulk_create(runs, ignore_conflicts=True)
-    Schedule.objects.bulk_update(due, ["next_due_at", "error_code"], batch_size=BATCH)
+    Schedule.objects.bulk_update([schedule for schedule in due if not schedule.error_code], ["next_due_at"])
+    for schedule in due:
+        if schedule.error_code:
+            schedule.save(update_fields=["next_due_at", "error_code"])
     return len(runs)
 
 

@@ -47,8 +47,10 @@ def ticks_measure(*, schedules: int, due: int, rounds: int) -> dict[str, Any]:
             assert runs_wanted()
         with _timed(seconds, "tick_runs_made"):
             assert runs_make(now=now) == due
-        with _timed(seconds, "tick_all_started"):
-            assert schedules_tick(now=now + timedelta(minutes=2)) == due
+        if turn == 0:
+            with _timed(seconds, "tick_all_started"):
+                assert schedules_tick(now=now + timedelta(minutes=2)) == due
+        sql_run("UPDATE schedules_schedulerun SET state = 'skipped', finished_at = now() WHERE state = 'due'")
         with _timed(seconds, "tick_nothing_due"):
             assert schedules_tick(now=now + timedelta(minutes=2)) == 0
         sql_run("UPDATE operations_operation SET state = 'failed', finished_at = now(), error_code = 'cancelled'")

@@ -6,14 +6,16 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from common.errors import ValidationError
 from provisions.models import Provision, ProvisionKind
-from schedules.cron import cron_parse
+from schedules.cron import Cron, cron_parse
 from schedules.errors import RunWaiting, ScheduleBroken
 from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.occurrences import occurrence_last, occurrence_next, zone_of
@@ -66,11 +68,20 @@ def _make(due: Sequence[Schedule], *, now: datetime) -> int:
         if (run.schedule_id, run.provision_id) in waiting:
             run.state, run.error_code, run.finished_at = RunState.SKIPPED, RunWaiting.code, now
     ScheduleRun.objects.bulk_create(runs, ignore_conflicts=True)
-    Schedule.objects.bulk_update([schedule for schedule in due if not schedule.error_code], ["next_due_at"])
-    for schedule in due:
+    _store(due)
+    return len(runs)
+
+
+def _store(advanced: Sequence[Schedule]) -> None:
+    """Store the next due times, an update for each, and what broke."""
+    by_time: dict[datetime | None, list[UUID]] = {}
+    for schedule in advanced:
         if schedule.error_code:
             schedule.save(update_fields=["next_due_at", "error_code"])
-    return len(runs)
+        else:
+            by_time.setdefault(schedule.next_due_at, []).append(schedule.id)
+    for next_due_at, ids in by_time.items():
+        Schedule.objects.filter(id__in=ids).update(next_due_at=next_due_at)
 
 
 def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
@@ -80,18 +91,24 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
     """
     try:
         cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
-        first = schedule.next_due_at or now
-        following = occurrence_next(cron, zone=zone, after=first)
-        if following is not None and following <= now:
-            first = occurrence_last(cron, zone=zone, first=following, until=now)
-            following = occurrence_next(cron, zone=zone, after=first)
+        due_at, following = _times(cron, zone, schedule.next_due_at or now, now)
     except Exception as error:
         log.exception("schedule %s is broken", schedule.id)
         schedule.next_due_at = None
         schedule.error_code = ValidationError.code if isinstance(error, ValidationError) else ScheduleBroken.code
         return None
     schedule.next_due_at = following
-    return first
+    return due_at
+
+
+@lru_cache(maxsize=BATCH)
+def _times(cron: Cron, zone: ZoneInfo, first: datetime, now: datetime) -> tuple[datetime, datetime | None]:
+    """The last due time up to `now`, given the first one, and the next. Most schedules share theirs with many others."""
+    following = occurrence_next(cron, zone=zone, after=first)
+    if following is None or following > now:
+        return first, following
+    due_at = occurrence_last(cron, zone=zone, first=following, until=now)
+    return due_at, occurrence_next(cron, zone=zone, after=due_at)
 
 
 def _servers(schedules: Iterable[Schedule]) -> dict[UUID, list[tuple[Provision, str]]]:

@@ -35,7 +35,7 @@ def test_every_minute_is_backed_up_by_the_worker_alone(running):
     assert answer.status == 201, answer
     first = datetime.fromisoformat(answer.json["next_runs"][0])
     url += f"{answer.json['id']}/"
-    last = wait_until(lambda: over(running, url), seconds=150, what="the first run of the schedule")
+    last = wait_until(lambda: over(running, url), seconds=120, what="the first run of the schedule")
     assert last["state"] == "succeeded"
     assert datetime.fromisoformat(last["due_at"]) == first
     # The worker began to make runs at the first due time, and lost and doubled none since.

@@ -106,7 +106,9 @@ def asked(rental, client):
 def ago(operation, *, minutes, state=OperationState.SUCCEEDED):
     """Let an operation have ended, and have begun so long ago."""
     began = timezone.now() - timedelta(minutes=minutes)
-    Operation.objects.filter(id=operation.id).update(state=state, created_at=began, finished_at=began)
+    code = "source_failed" if state == OperationState.FAILED else ""
+    ended = {"state": state, "error_code": code, "created_at": began, "finished_at": began}
+    Operation.objects.filter(id=operation.id).update(**ended)
     Backup.objects.update(status=BackupStatus.FAILED)  # so that it takes no place in the plan
     return operation
 

@@ -74,6 +74,26 @@ class QuotaExceeded(ApplicationError):
     )
 
 
+class BackupTooSoon(ApplicationError):
+    """The plan asks for a pause between two backups by hand; `minutes` are left of it."""
+
+    code, status, title = "backup_too_soon", 409, _("Too soon")
+    message = ngettext_lazy(
+        "Your plan asks for a pause between two backups of a server by hand. Nothing was changed. Try again in "
+        "%(minutes)s minute.",
+        "Your plan asks for a pause between two backups of a server by hand. Nothing was changed. Try again in "
+        "%(minutes)s minutes.",
+        "minutes",
+    )
+
+
+class SourceNotOffered(ApplicationError):
+    """The plan does not back up this source."""
+
+    code, status, title = "source_not_offered", 409, _("Not in this plan")
+    message = _("Your plan does not back this up. Nothing was changed. A larger plan may include it.")
+
+
 class BackupLocked(ApplicationError):
     """A locked backup is not deleted."""
 
@@ -165,10 +185,16 @@ class SidecarRefused(SidecarError, code=ErrorCode.SIDECAR_REFUSED):
 
 
 class ScratchFullError(SidecarError, code=ErrorCode.SCRATCH_FULL):
-    """The sidecar's scratch disk has no room left."""
+    """A scratch disk has no room left: the sidecar's, or with `needed_bytes` and `free_bytes` that of test restores."""
 
     title = _("Temporary disk full")
     message = _("The temporary disk beside your server is full. Nothing was changed. Please ask your host.")
+    instead = {
+        "needed_bytes": _(
+            "The portal's disk for test restores has too little free space: at least %(needed_bytes)s are needed and "
+            "%(free_bytes)s are free. Your backup and your server were not touched. Please ask your host."
+        )
+    }
 
 
 class ServerNotStopped(SidecarError, code=ErrorCode.SERVER_NOT_STOPPED):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from accounts.services.sessions import sessions_expire
 from backups.reconcile.run import reconcile_upkeep
+from backups.services.archive_checks import archives_check_due
 from backups.services.exchanges import exchanges_settle
 from backups.services.safety import safety_expire
 from backups.services.suspension import suspensions_advance
@@ -17,9 +18,12 @@ from common.idempotency import idempotency_expire
 from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from schedules.services.due import schedules_recover
 from schedules.services.firing import triggers_run
 from schedules.services.heartbeat import portal_heartbeat
+from schedules.services.of_plan import plan_schedules_repair
 from schedules.services.protection import protection_refresh
+from schedules.services.reductions import reductions_advance, reductions_wanted
 from schedules.services.rotation import rotations_apply, rotations_wanted
 from schedules.services.runs import runs_expire, runs_wanted, schedules_tick
 from vault.services.derived import derived_trim
@@ -37,6 +41,8 @@ CHORES = (
     Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
     Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
     Chore(name="rotate backups", every=OFTEN, run=rotations_apply, wanted=rotations_wanted, longest=SHORT),
+    Chore(name="reductions of plans", every=HOURLY, run=reductions_advance, wanted=reductions_wanted),
+    Chore(name="schedules of plans", every=OFTEN, run=plan_schedules_repair),
     Chore(name="remove backups of suspended orders", every=HOURLY, run=suspensions_advance),
     Chore(name="remove leftovers of test restores", every=HOURLY, run=trials_sweep),
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
@@ -45,8 +51,10 @@ CHORES = (
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
     Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted, longest=SHORT),
+    Chore(name="recover schedules from a clock ahead", every=HOURLY, run=schedules_recover),
     Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
     Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat, longest=SHORT),
+    Chore(name="read archives again", every=OFTEN, run=archives_check_due, longest=SHORT),
     Chore(name="start test restores", every=OFTEN, run=trials_due, longest=SHORT),
     Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh, longest=SHORT),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),

@@ -131,6 +131,7 @@ CACHES = {
 
 DAY = 24 * 3600
 SAVEPOINT_WORKERS = ENVIRONMENT.workers
+SAVEPOINT_TRIAL_MIB = ENVIRONMENT.trial_mib
 SAVEPOINT_OPERATIONS_MAX = ENVIRONMENT.operations_max
 SAVEPOINT_OPERATIONS_PER_HOST = ENVIRONMENT.operations_per_host
 SAVEPOINT_OPERATIONS_PER_TARGET = ENVIRONMENT.operations_per_target
@@ -316,6 +317,11 @@ LOGGING = {
     "filters": {"dependencies": {"()": "common.dependencies.DependencyFilter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["dependencies"]}},
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
-    # Its three lines for each task repeat our own lines about the operation.
-    "loggers": {"django-q": {"level": "WARNING"}},
+    "loggers": {
+        # Its three lines for each task repeat our own lines about the operation.
+        "django-q": {"level": "WARNING"},
+        # Addresses of staff channels hold tokens: the library logs them whole, and urllib3 their paths.
+        "apprise": {"level": "CRITICAL"},
+        "urllib3.connectionpool": {"level": "INFO"},
+    },
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.db.models import Q
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus
+from backups.models import Backup, BackupStatus, Depth
 from backups.selectors import LISTED
 from common.errors import ValidationError
-from orders.models import Order
+from orders.models import Order, PlanReduction
 from orders.retention import RetentionPolicy
 from orders.selectors import PlanPromise, order_promise, promise_of, promise_until, reduction_pending
 from provisions.models import Provision
@@ -37,8 +37,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A listed backup as retention sees it. counts: towards the limit of the plan. read: the result of its newest
-    verification, None before the first one.
+    """A listed backup as retention sees it. counts: towards the limit of the plan. read: whether its content was found
+    whole, None before the first verification that read any of it.
     """
 
     candidate: Candidate
@@ -62,6 +62,10 @@ COLUMNS = (
 )
 
 
+CLOCKS_DIFFER = timedelta(hours=1)
+"""The times of backups come from several machines: one that is so much ahead was made by a clock that was wrong."""
+
+
 def provision_rows(provision_id: UUID) -> list[Row]:
     """The listed backups of a server."""
     return [_row(found) for found in Backup.objects.filter(LISTED, provision=provision_id).values(*COLUMNS)]
@@ -70,7 +74,7 @@ def provision_rows(provision_id: UUID) -> list[Row]:
 def _row(found: Mapping[str, Any]) -> Row:
     usable = found["status"] in (BackupStatus.READY, BackupStatus.RESTORING)
     good = usable and not found["degraded"] and not found["collapsed"]
-    read = None if found["proof"] is None else bool(found["proof"].get("ok"))
+    read = _read(found["proof"])
     candidate = Candidate(
         id=found["id"],
         at=found["created_at"],
@@ -79,6 +83,7 @@ def _row(found: Mapping[str, Any]) -> Row:
         locked=found["locked"],
         safety=found["is_safety"],
         busy=found["status"] in (BackupStatus.CREATING, BackupStatus.RESTORING),
+        ahead=found["created_at"] > timezone.now() + CLOCKS_DIFFER,
     )
     return Row(
         candidate=candidate,
@@ -87,6 +92,12 @@ def _row(found: Mapping[str, Any]) -> Row:
         counts=not found["is_safety"] and found["status"] != BackupStatus.FAILED,
         read=read,
     )
+
+
+def _read(proof: Mapping[str, Any] | None) -> bool | None:
+    if proof is None or (proof.get("ok") and proof.get("depth") == Depth.STRUCTURE):
+        return None
+    return bool(proof.get("ok"))
 
 
 def provision_decide(rows: Sequence[Row], *, schedules: Iterable[Schedule], promise: PlanPromise) -> Decision:
@@ -98,8 +109,11 @@ def provision_decide(rows: Sequence[Row], *, schedules: Iterable[Schedule], prom
     for row in rows:
         if row.candidate.id not in decision.keeps and row.candidate.id not in decision.removes:
             decision.keeps[row.candidate.id] = (row.candidate.held or Reason.NO_RULE,)
-    counted = [row.candidate for row in rows if row.counts and row.candidate.id in decision.keeps]
-    for going in rotation_choose(counted, len(counted) - promise.backup_limit):
+    counted = [row for row in rows if row.counts and row.candidate.id in decision.keeps]
+    # The backups of schedules make room first; one that a person asked for goes only when they do not suffice.
+    by_hand = {row.candidate.id for row in counted if row.schedule_id is None}
+    over = len(counted) - promise.backup_limit
+    for going in rotation_choose([row.candidate for row in counted], over, last=by_hand):
         del decision.keeps[going]
         decision.removes[going] = Reason.OVER_LIMIT
     return decision
@@ -131,9 +145,7 @@ def schedule_zone(schedule: Schedule) -> tzinfo:
 
 def retention_reasons(*, order: Order) -> dict[UUID, Standing]:
     """Where each listed backup of an order stands, which the caller was found to see. The queries are three."""
-    by_server: dict[UUID, list[Row]] = {}
-    for found in Backup.objects.filter(LISTED, order=order).values(*COLUMNS):
-        by_server.setdefault(found["provision_id"], []).append(_row(found))
+    by_server = _order_rows(order)
     schedules = list(Schedule.objects.filter(order=order)) if by_server else []
     reduction = reduction_pending(order)
     standings: dict[UUID, Standing] = {}
@@ -150,6 +162,24 @@ def retention_reasons(*, order: Order) -> dict[UUID, Standing]:
         for kept, reasons in now.keeps.items():
             standings.setdefault(kept, Standing(reasons=reasons))
     return standings
+
+
+def reduction_removes(reduction: PlanReduction) -> dict[UUID, Reason]:
+    """The backups that go when a reduction takes effect, as it looks now."""
+    order, removes = reduction.order, dict[UUID, Reason]()
+    promise = promise_of(order.plan)
+    schedules = list(Schedule.objects.filter(order=order))
+    for provision_id, rows in _order_rows(order).items():
+        mine = [schedule for schedule in schedules if schedule.provision_id in (None, provision_id)]
+        removes |= provision_decide(rows, schedules=mine, promise=promise).removes
+    return removes
+
+
+def _order_rows(order: Order) -> dict[UUID, list[Row]]:
+    by_server: dict[UUID, list[Row]] = {}
+    for found in Backup.objects.filter(LISTED, order=order).values(*COLUMNS):
+        by_server.setdefault(found["provision_id"], []).append(_row(found))
+    return by_server
 
 
 def retention_preview(

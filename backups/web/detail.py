@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from backups.models import Backup, BackupStatus, Depth, OperationRole
 from backups.rules import Rules
 from backups.selectors import operations_of
 from backups.web.overview import live_of, poll_address
+from backups.web.panels import rows_marked
 from backups.web.rows import BackupRow, row_of
 from common.errors import error_detail
 from common.names import name_isolated
@@ -105,12 +107,17 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The newest verification: when, and in words what was looked at and found. counted: may be empty."""
+    """The newest verification: when, how long it took, and in words what was looked at and found.
+
+    counted: may be empty. damaged: the first paths that are not right.
+    """
 
     at: datetime
     ok: bool
     said: str
     counted: str
+    took: timedelta
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +173,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
     rules = Rules(user=user, order=backup.order)
     damaged = backup.damaged or {}
     row = row_of(backup, rules=rules, provision=backup.provision if backup.provision.is_primary else None)
+    (row,) = rows_marked(backup.order, [row])
     return Detail(
         row=row,
         server=backup.provision.name,
@@ -200,6 +208,8 @@ def _proof(stored: dict[str, Any]) -> Proof:
         counted=ngettext("%(count)s file was checked.", "%(count)s files were checked.", files) % {"count": files}
         if files
         else "",
+        took=timedelta(seconds=ceil(stored["seconds"])),
+        damaged=tuple(found["path"] for found in stored.get("damaged", []) if found["path"]),
     )
 
 

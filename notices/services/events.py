@@ -89,12 +89,12 @@ def suspension_record(step: SuspensionStep) -> None:
     """Record that an order was suspended, and each warning before its backups are removed."""
     if step.stage not in (SuspensionStage.SUSPENDED, SuspensionStage.WARNED) or step.removal_at is None:
         return
-    params: dict[str, Any] = {"removal_at": step.removal_at.isoformat()}
+    params: dict[str, str | int] = {"removal_at": step.removal_at.isoformat()}
     if step.days is not None:
         params |= {"days": step.days, "backups": step.backups}
     if step.locked:
         params["locked"] = ", ".join(map(name_isolated, step.locked))
-    event_record(kind=EventKind.ORDER_SUSPENDED, order=step.order, subject_id=step.order.id, **params)
+    event_record(kind=EventKind.ORDER_SUSPENDED, order=step.order, subject_id=step.order.id, params=params)
 
 
 def heartbeat_signal(*, order: Order, signal: Signal, schedule_id: UUID | None = None) -> int:

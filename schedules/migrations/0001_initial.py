@@ -80,7 +80,6 @@ class Migration(migrations.Migration):
                         to="provisions.provision",
                     ),
                 ),
-                ("waits", models.BooleanField(default=True)),
                 ("requested_at", models.DateTimeField(verbose_name="requested")),
                 ("looked_at", models.DateTimeField(null=True, verbose_name="looked at")),
             ],
@@ -336,7 +335,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="schedule",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("of_plan", True)), fields=("order",), name="schedule_one_of_plan"
+                condition=models.Q(("of_plan", True)), fields=("order", "source"), name="schedule_one_of_plan"
             ),
         ),
         migrations.AddIndex(

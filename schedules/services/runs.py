@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,10 +14,12 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.audit import audit_record
 from backups import kinds
-from backups.errors import OperationInProgress
+from backups.errors import LimitReached, OperationInProgress
 from backups.models import Backup
-from backups.rules import order_allows_backups
+from backups.rules import Rules, order_allows_backups
 from backups.services.backups import backup_create
+from backups.services.formats import format_offered
+from backups.services.told import create_refused_told
 from common.clock import database_now
 from common.errors import ApplicationError
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
@@ -28,12 +31,14 @@ from orders.models import BackupFormat
 from orders.patterns import patterns_of
 from orders.rights import OrderRight, right_require
 from orders.services.orders import order_lock
+from provisions.errors import NoSidecar
 from provisions.models import Provision
 from schedules.errors import SchedulesNotOffered
 from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.rules import backup_name, run_require
 from schedules.selectors import servers_of
 from schedules.services.due import runs_make, schedules_due
+from schedules.services.rotation import rotation_makes_room
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +64,24 @@ def schedules_tick(*, now: datetime | None = None) -> int:
     """
     moment = now or database_now()
     runs_make(now=moment)
-    ids = _startable(moment).order_by("starts_at", "id").values_list("id", flat=True)
-    return sum(run_start(run_id, now=moment) for run_id in list(ids[:STARTED_A_TICK]))
+    return sum(run_start(run_id, now=moment) for run_id in _next(moment))
+
+
+def _next(now: datetime) -> list[UUID]:
+    """The runs to start now: one of each order, and of all customers in turn; the thousands of one delay no other.
+
+    An order has one backup at a time: its other runs would only be refused.
+    """
+    waiting = _startable(now).order_by("starts_at", "id")
+    orders, places = set[UUID](), Counter[UUID]()
+    ranked: list[tuple[int, UUID]] = []
+    for run, order, customer in waiting.values_list("id", "schedule__order", "schedule__order__customer"):
+        if order not in orders:
+            orders.add(order)
+            ranked.append((places[customer], run))
+            places[customer] += 1
+    ranked.sort(key=lambda found: found[0])
+    return [run for _place, run in ranked[:STARTED_A_TICK]]
 
 
 def _startable(now: datetime) -> QuerySet[ScheduleRun]:
@@ -71,24 +92,29 @@ def _startable(now: datetime) -> QuerySet[ScheduleRun]:
 def run_start(run_id: UUID, *, now: datetime) -> bool:
     """Start the backup of a run that is due; return whether it began.
 
-    The run is skipped when its order takes no new backups, and fails for any other reason but a busy order.
+    The run is skipped when its order takes no new backups, and fails for any other reason but a busy order,
+    and a limit at which an older backup is about to go.
     """
     try:
         with transaction.atomic():
             return _begin(run_id, now=now) is not None
     except OperationInProgress:
         return False
+    except LimitReached as error:
+        if rotation_makes_room(ScheduleRun.objects.values_list("provision", flat=True).get(id=run_id)):
+            return False
+        _failed(run_id, error, now=now)
     except SKIPPING as error:
-        _over(run_id, state=RunState.SKIPPED, code=error.code, now=now)
+        _skipped(run_id, error, now=now)
     except ApplicationError as error:
-        _over(run_id, state=RunState.FAILED, code=error.code, now=now)
+        _failed(run_id, error, now=now)
     except Exception:
         log.exception("run %s could not start", run_id)
-        _over(run_id, state=RunState.FAILED, code=ApplicationError.code, now=now)
+        _failed(run_id, ApplicationError(), now=now)
     return False
 
 
-def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
+def _begin(run_id: UUID, *, now: datetime, asked_by: User | None = None) -> Backup | None:
     due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
     order_id = due.values_list("schedule__order", flat=True).first()
     if order_id is None:
@@ -101,16 +127,20 @@ def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
     schedule = run.schedule
     order_allows_backups(order)
     run_require(order=order, schedule=schedule)
+    wanted = schedule.format
     backup = backup_create(
         user=None,
         order_id=schedule.order_id,
         provision_id=run.provision_id,
         name=backup_name(schedule, server=run.provision.name, at=run.due_at),
-        format_wanted=BackupFormat(schedule.format) if schedule.format else None,
+        # One that the plan no longer offers gives way to that of the plan.
+        format_wanted=BackupFormat(wanted) if wanted and format_offered(order.plan, wanted) else None,
         exclude=patterns_of(schedule.exclude),
         tags=schedule.tags,
         only_if_changed=schedule.only_if_changed,
         schedule=schedule.id,
+        rotates=True,
+        asked_by=asked_by,
         idempotency=None,
     )
     compare_and_set(
@@ -128,17 +158,21 @@ def schedule_run(
 ) -> list[ScheduleRun]:
     """Run a schedule now, also a paused one, for a person who waits; return its runs, each with its backup.
 
-    Raises PermissionDenied, SchedulesNotOffered, and what `backup_create` raises: nothing has begun then.
+    Raises PermissionDenied, BackupTooSoon, SchedulesNotOffered, and what `backup_create` raises: nothing has begun
+    then.
     """
 
     def make() -> list[ScheduleRun]:
         right_require(user, schedule.order, OrderRight.SCHEDULES)
+        order_allows_backups(schedule.order)
         moment = (now or timezone.now()).replace(microsecond=0)
         with transaction.atomic():
-            order_lock(schedule.order_id)
-            runs = [_now(schedule, server, at=moment) for server in servers_of(schedule)]
+            rules, servers = Rules(user=user, order=order_lock(schedule.order_id)), servers_of(schedule)
+            for server in servers:
+                rules.pause_require(server)
+            runs = [_now(schedule, server, at=moment) for server in servers]
             for run in runs:
-                _begin(run.id, now=moment)
+                _begin(run.id, now=moment, asked_by=user)
             idempotency_store(idempotency, object_id=schedule.id)
             audit_record(actor=user, action="schedule.run", order_id=schedule.order_id, object_id=schedule.id)
         return runs
@@ -156,9 +190,30 @@ def _now(schedule: Schedule, server: Provision, *, at: datetime) -> ScheduleRun:
     return ScheduleRun.objects.create(schedule=schedule, provision=server, due_at=due_at, starts_at=due_at)
 
 
-def _over(run_id: UUID, *, state: RunState, code: str, now: datetime) -> None:
+def _skipped(run_id: UUID, error: ApplicationError, *, now: datetime) -> bool:
     due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
-    compare_and_set(due, state=state, error_code=code, finished_at=now)
+    return compare_and_set(due, state=RunState.SKIPPED, error_code=error.code, finished_at=now)
+
+
+def _failed(run_id: UUID, error: ApplicationError, *, now: datetime) -> None:
+    """End a run that could not begin, and tell people of it as of any other failure."""
+    run = ScheduleRun.objects.select_related("schedule__order", "provision").filter(id=run_id).first()
+    if run is None:
+        return
+    schedule, server = run.schedule, run.provision
+    if schedule.of_plan and isinstance(error, NoSidecar):
+        _skipped(run_id, error, now=now)  # nobody asked for the schedule, and the server cannot be backed up at all
+        return
+    with transaction.atomic():
+        due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
+        if compare_and_set(due, state=RunState.FAILED, error_code=error.code, finished_at=now):
+            create_refused_told(
+                order=schedule.order,
+                provision=server,
+                schedule_id=schedule.id,
+                name=schedule.name,
+                error=error,
+            )
 
 
 def run_ended(operation: Operation) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.preferences import time_zones
-from backups.web.forms import NameField, PatternsField
+from backups.web.forms import NameField, PatternsField, TagsField
 from common.errors import ValidationError
 from orders.models import BackupFormat, Plan
 from orders.retention import KEPT_MAX, RULES
@@ -38,6 +38,9 @@ KEEPS = {
 }
 """The label of each rule of a retention."""
 
+EVERY = "every"
+"""The choice of every server of an order."""
+
 TIME = {"type": "time", "step": "60"}
 
 
@@ -56,7 +59,7 @@ class ScheduleForm(forms.Form):
     use_required_attribute = False
 
     name = NameField()
-    server = forms.ChoiceField(label=gettext_lazy("Server"), required=False)
+    server = forms.ChoiceField(label=gettext_lazy("Server"))
     mode = forms.ChoiceField(
         label=gettext_lazy("How often"), choices=list(MODES.items()), widget=forms.RadioSelect, initial=Often.DAILY
     )
@@ -103,6 +106,7 @@ class ScheduleForm(forms.Form):
         help_text=gettext_lazy("With {date}, {time}, {server}, {schedule} in it. Empty: name, date and time."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    tags = TagsField()
 
     def __init__(self, *args: Any, server: Provision, plan: Plan, zone: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +115,7 @@ class ScheduleForm(forms.Form):
                 label=KEEPS[rule], required=False, min_value=0, max_value=KEPT_MAX, initial=self.initial.get(rule)
             )
         every = gettext_lazy("Every server of the order, also a later one")
-        self._choices("server", [(str(server.id), server.name), ("", every)])
+        self._choices("server", [(str(server.id), server.name), (EVERY, every)])
         self._choices("time_zone", [(name, name) for name in sorted({*time_zones(), zone})])
         self.fields["time_zone"].initial = zone
         formats = [BackupFormat(name) for name in plan.formats or BackupFormat.values]
@@ -151,7 +155,8 @@ class ScheduleForm(forms.Form):
     @property
     def provision_id(self) -> UUID | None:
         """The server of the valid form; None for every server."""
-        return UUID(self.cleaned_data["server"]) if self.cleaned_data["server"] else None
+        chosen = self.cleaned_data["server"]
+        return None if chosen == EVERY else UUID(chosen)
 
     def settings(self, *, paused: bool = False) -> Settings:
         """The settings that the valid form states."""
@@ -162,6 +167,7 @@ class ScheduleForm(forms.Form):
             time_zone=values["time_zone"],
             format=values["format"],
             exclude=values["exclude"],
+            tags=values["tags"],
             retention={rule: values[rule] for rule in RULES if values[rule]},
             name_pattern=values["name_pattern"],
             only_if_changed=values["only_if_changed"],
@@ -203,7 +209,7 @@ def initial_of(settings: Settings, *, provision_id: UUID | None) -> dict[str, An
     clock = f"{rule.at:%H:%M}"
     return {
         "name": settings.name,
-        "server": str(provision_id) if provision_id else "",
+        "server": str(provision_id) if provision_id else EVERY,
         "mode": rule.often.value,
         "hourly_minute": rule.minute,
         "daily_time": clock,
@@ -217,5 +223,6 @@ def initial_of(settings: Settings, *, provision_id: UUID | None) -> dict[str, An
         "format": settings.format,
         "exclude": "\n".join(settings.exclude),
         "name_pattern": settings.name_pattern,
+        "tags": ", ".join(settings.tags),
         **settings.retention,
     }

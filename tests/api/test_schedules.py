@@ -230,6 +230,7 @@ def test_suspended_order_lets_no_schedule_through(rental, client):
 
 
 def test_schedule_of_the_plan_is_not_the_customers(rental, client):
+    plan_set(rental, schedule_cron="@daily")
     schedule = ScheduleFactory(order=rental.order, of_plan=True)
     url = f"{order_url(rental)}{schedule.id}/"
     assert client.get(url).json()["of_plan"] is True

@@ -66,7 +66,7 @@ def test_worker_fails_a_run_that_began_before(code, rental):
 
 
 def test_plan_that_offers_no_schedules_runs_its_own(rental):
-    plan_set(rental, customer_schedules=False)
+    plan_set(rental, customer_schedules=False, schedule_cron="@daily")
     own, customers = due(rental, of_plan=True), due(rental)
     assert schedules_tick() == 1
     assert own.runs.get().state == RunState.RUNNING

@@ -25,12 +25,15 @@ class BackupsConfig(AppConfig):
         from backups.services.reprovision import order_backups_release, order_not_busy
         from backups.services.told import operation_told
         from backups.services.volumes import volume_discard
+        from backups.web.panels import head_of
+        from notices.web.base import head_register
         from operations.kinds import kinds_register
         from operations.services.endings import endings_register
         from orders.services.orders import Dependents, dependents_register
 
         kinds_register(KINDS)
         endings_register(operation_told)
+        head_register(head_of)
         dependents_register(
             Dependents(refuse=order_not_busy, release=order_backups_release, release_part=volume_discard)
         )

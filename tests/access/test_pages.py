@@ -108,7 +108,7 @@ def trying(body):
 
 R = OrderRight
 SCHEDULE = "orders/{order}/schedules/{schedule}/"
-NIGHTLY = {"name": "Nightly", "mode": "daily", "daily_time": "04:00", "time_zone": "UTC"}
+NIGHTLY = {"name": "Nightly", "server": "every", "mode": "daily", "daily_time": "04:00", "time_zone": "UTC"}
 CRASH_OFF = {"kind": "crash", "interval_minutes": "60"}
 BACKUP = "orders/{order}/backups/{backup}/"
 ENDPOINT = "orders/{order}/notifications/{endpoint}/"

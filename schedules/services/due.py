@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
@@ -94,8 +95,20 @@ def _make(due: Sequence[Schedule], *, now: datetime) -> int:
         if (run.schedule_id, run.provision_id) in waiting:
             run.state, run.error_code, run.finished_at = RunState.SKIPPED, RunWaiting.code, now
     ScheduleRun.objects.bulk_create(runs, ignore_conflicts=True)
-    Schedule.objects.bulk_update(due, ["next_due_at", "error_code"], batch_size=BATCH)
+    _store(due)
     return len(runs)
+
+
+def _store(advanced: Sequence[Schedule]) -> None:
+    """Store the next due times, an update for each, and what broke."""
+    by_time: dict[datetime | None, list[UUID]] = {}
+    for schedule in advanced:
+        if schedule.error_code:
+            schedule.save(update_fields=["next_due_at", "error_code"])
+        else:
+            by_time.setdefault(schedule.next_due_at, []).append(schedule.id)
+    for next_due_at, ids in by_time.items():
+        Schedule.objects.filter(id__in=ids).update(next_due_at=next_due_at)
 
 
 def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
@@ -104,12 +117,7 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
     A schedule whose rule cannot be read is set aside with the reason. It stops no other.
     """
     try:
-        cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
-        first = schedule.next_due_at or now
-        following = occurrence_next(cron, zone=zone, after=first)
-        if following is not None and following <= now:
-            first = occurrence_last(cron, zone=zone, first=following, until=now)
-            following = occurrence_next(cron, zone=zone, after=first)
+        first, following = _times(schedule.cron, schedule.time_zone, schedule.next_due_at or now, now)
     except Exception as error:
         log.exception("schedule %s is broken", schedule.id)
         schedule.next_due_at = None
@@ -117,6 +125,17 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
         return None
     schedule.next_due_at = following
     return first
+
+
+@lru_cache(maxsize=1000)
+def _times(rule: str, time_zone: str, first: datetime, now: datetime) -> tuple[datetime, datetime | None]:
+    """The last due time up to `now`, given the first missed one, and the next; the schedules of a plan share them."""
+    cron, zone = cron_parse(rule), zone_of(time_zone)
+    following = occurrence_next(cron, zone=zone, after=first)
+    if following is not None and following <= now:
+        first = occurrence_last(cron, zone=zone, first=following, until=now)
+        following = occurrence_next(cron, zone=zone, after=first)
+    return first, following
 
 
 def _servers(schedules: Iterable[Schedule]) -> dict[UUID, list[tuple[Provision, str]]]:

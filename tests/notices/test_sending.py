@@ -71,6 +71,12 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(order, there):
         Webhook(old).verify(there.arrived[1].body, there.arrived[1].headers)
 
 
+def test_second_rotation_keeps_the_secret_that_the_first_has_shown(order):
+    endpoint = EndpointFactory(order=order)
+    first, second = (endpoint_rotate(user=order.customer.owner, endpoint=endpoint) for _ in range(2))
+    assert (second.old_secret, second.secret not in (first.secret, endpoint.secret)) == (first.secret, True)
+
+
 def test_message_is_tried_for_a_day_and_then_given_up(order, there):
     there.status = 500
     endpoint = EndpointFactory(order=order, url=there.url())

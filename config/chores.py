@@ -42,11 +42,12 @@ CHORES = (
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
+    # Before due schedules: after a standstill the alarm is raised for what is missing, and then the runs catch up.
+    Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted),
     Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
     Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat),
     Chore(name="start test restores", every=OFTEN, run=trials_due),
-    Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),
     Chore(name="forget old notices", every=HOURLY, run=notices_expire),

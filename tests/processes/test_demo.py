@@ -45,10 +45,10 @@ def demo(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def demo_ready(home: Path) -> Iterator[subprocess.Popen[str]]:
+def demo_ready(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """A demo that has written its demo.json; a killed one may have left an older file."""
     (home / "demo.json").unlink(missing_ok=True)
-    with demo(home) as process:
+    with demo(home, **environ) as process:
 
         def decided() -> bool:
             return (home / "demo.json").exists() or process.poll() is not None

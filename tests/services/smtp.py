@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Any
 
 
 @dataclass
@@ -61,11 +63,21 @@ class _Session(socketserver.StreamRequestHandler):
         self.wfile.write(f"{text}\r\n".encode())
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """The handshake is the session's own business: a client that stalls in it keeps no other out."""
+        with self.tls.wrap_socket(request, server_side=True) if self.tls else request as connection:
+            super().finish_request(connection, client_address)
+
+
 @contextmanager
-def smtp_server() -> Iterator[SmtpServer]:
-    """A server on a port of its own, without encryption."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Session) as server:
-        server.daemon_threads = True
+def smtp_server(tls: ssl.SSLContext | None = None) -> Iterator[SmtpServer]:
+    """A server on a port of its own; without `tls` it does not encrypt."""
+    with _Server(("127.0.0.1", 0), _Session) as server:
+        server.tls = tls
         found = SmtpServer(port=server.server_address[1])
         server.found = found  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

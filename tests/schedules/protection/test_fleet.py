@@ -115,7 +115,7 @@ def test_recovery_that_the_backup_has_told_is_not_told_twice(rental, clock):
     clock.advance(12 * HOUR)
     protection_refresh()
     rental.stored(completed_at=timezone.now())
-    event_record(kind=EventKind.BACKUP_RECOVERED, order=rental.order, name="x", server="y")
+    event_record(kind=EventKind.BACKUP_RECOVERED, order=rental.order, params={"name": "x", "server": "y"})
     Event.objects.update(created_at=timezone.now() + HOUR)
     OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)
     protection_refresh()

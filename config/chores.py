@@ -29,12 +29,14 @@ HOURLY = timedelta(hours=1)
 OFTEN = timedelta(minutes=5)
 EVERY_TICK = timedelta(seconds=30)
 """Less than the tick's minute: each tick asks for it anew."""
+SHORT = timedelta(minutes=5)
+"""For what must not stand still for an hour after a worker was killed. A run is over sooner, and two do no harm."""
 
 CHORES = (
     Chore(name="expire idempotency keys", every=HOURLY, run=idempotency_expire),
     Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
     Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
-    Chore(name="rotate backups", every=OFTEN, run=rotations_apply, wanted=rotations_wanted),
+    Chore(name="rotate backups", every=OFTEN, run=rotations_apply, wanted=rotations_wanted, longest=SHORT),
     Chore(name="remove backups of suspended orders", every=HOURLY, run=suspensions_advance),
     Chore(name="remove leftovers of test restores", every=HOURLY, run=trials_sweep),
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
@@ -43,15 +45,15 @@ CHORES = (
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
     # Before due schedules: after a standstill the alarm is raised for what is missing, and then the runs catch up.
-    Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh),
-    Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted),
+    Chore(name="protection of orders", every=EVERY_TICK, run=protection_refresh, longest=SHORT),
+    Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted, longest=SHORT),
     Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
-    Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat),
-    Chore(name="start test restores", every=OFTEN, run=trials_due),
+    Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat, longest=SHORT),
+    Chore(name="start test restores", every=OFTEN, run=trials_due, longest=SHORT),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
-    Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due),
+    Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due, longest=SHORT),
     Chore(name="forget old notices", every=HOURLY, run=notices_expire),
-    Chore(name="watch triggers", every=EVERY_TICK, run=triggers_run),
+    Chore(name="watch triggers", every=EVERY_TICK, run=triggers_run, longest=SHORT),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),
 )

@@ -17,10 +17,10 @@ from operations.models import ChoreRun
 log = logging.getLogger(__name__)
 
 TASK = "operations.tasks.chore_answer"
-REQUESTED_SECONDS = 300
+REQUESTED = timedelta(minutes=5)
 """A run that no worker has started after this time is enqueued again."""
-LOST_SECONDS = 3600
-"""A run that has not ended after this time has lost its worker, and a new one may start."""
+LONGEST = timedelta(hours=1)
+"""The longest run of a chore that says no other time."""
 KEPT = timedelta(days=7)
 """The time for which a run is kept for staff."""
 
@@ -30,13 +30,15 @@ class Chore:
     """One chore.
 
     run: returns a count of its results, or None. wanted: called each minute; returns True when there is work before
-    `every` has passed. None for a chore without such work.
+    `every` has passed. None for a chore without such work. longest: a run that has not ended after this time has lost
+    its worker, and a new one may start.
     """
 
     name: str
     every: timedelta
     run: Callable[[], object]
     wanted: Callable[[], bool] | None = None
+    longest: timedelta = LONGEST
 
 
 _CHORES: dict[str, Chore] = {}
@@ -82,7 +84,7 @@ def _request(chore: Chore) -> UUID | None:
     # The unfinished run, not the newest one by time: the clock may have been set back since an earlier run.
     going_on = runs.filter(finished_at__isnull=True).first()
     if going_on is not None:
-        return _again(going_on)
+        return _again(going_on, longest=chore.longest)
     newest = runs.order_by("-requested_at").first()
     if newest is None or _is_due(chore, newest):
         run = _begin(chore, started=False)
@@ -96,13 +98,12 @@ def _is_due(chore: Chore, newest: ChoreRun) -> bool:
     return not timedelta(0) <= since < chore.every or (chore.wanted is not None and chore.wanted())
 
 
-def _again(run: ChoreRun) -> UUID | None:
+def _again(run: ChoreRun, *, longest: timedelta) -> UUID | None:
     """Enqueue a current run again when its task was lost; end it when its worker was lost."""
-    now = timezone.now()
-    since = abs((now - (run.started_at or run.requested_at)).total_seconds())
+    since = abs(timezone.now() - (run.started_at or run.requested_at))
     if run.started_at is None:
-        return run.id if since >= REQUESTED_SECONDS else None
-    if since >= LOST_SECONDS:
+        return run.id if since >= REQUESTED else None
+    if since >= longest:
         _finish(run, error="worker lost")
     return None
 

@@ -34,7 +34,7 @@ class _Cursor:
     """A place in the order, and which side of it is wanted."""
 
     side: str
-    created_at: datetime
+    moment: datetime
     id: UUID
 
     @classmethod
@@ -50,26 +50,26 @@ class _Cursor:
         return cursor
 
     def __str__(self) -> str:
-        text = f"{self.side} {self.created_at.isoformat()} {self.id}"
+        text = f"{self.side} {self.moment.isoformat()} {self.id}"
         return base64.urlsafe_b64encode(text.encode("ascii")).decode("ascii")
 
-    def rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def rows(self, rows: QuerySet[Any], *, by: str) -> QuerySet[Any]:
         """The rows on the wanted side, the nearest first."""
         if self.side == _OLDER:
-            beyond = Q(created_at__lt=self.created_at) | Q(id__lt=self.id)
-            return rows.filter(beyond, created_at__lte=self.created_at).order_by("-created_at", "-id")
-        beyond = Q(created_at__gt=self.created_at) | Q(id__gt=self.id)
-        return rows.filter(beyond, created_at__gte=self.created_at).order_by("created_at", "id")
+            beyond = Q(**{f"{by}__lt": self.moment}) | Q(id__lt=self.id)
+            return rows.filter(beyond, **{f"{by}__lte": self.moment}).order_by(f"-{by}", "-id")
+        beyond = Q(**{f"{by}__gt": self.moment}) | Q(id__gt=self.id)
+        return rows.filter(beyond, **{f"{by}__gte": self.moment}).order_by(by, "id")
 
 
-def page_read(rows: QuerySet[T], *, cursor: str | None, size: int) -> Page[T]:
-    """The page of at most `size` rows that a cursor names, or the first. Rows have `created_at` and `id`.
+def page_read(rows: QuerySet[T], *, cursor: str | None, size: int, by: str = "created_at") -> Page[T]:
+    """The page of at most `size` rows that a cursor names, or the first. by: the column of their time, besides `id`.
 
     The time alone would never end where a page's worth of rows shares one. Raises ValidationError for a cursor that
     is not of this list.
     """
     place = _Cursor.parse(cursor) if cursor else None
-    ordered = place.rows(rows) if place else rows.order_by("-created_at", "-id")
+    ordered = place.rows(rows, by=by) if place else rows.order_by(f"-{by}", "-id")
     found = list(ordered[: size + 1])
     more, page = len(found) > size, found[:size]
     backwards = place is not None and place.side == _NEWER
@@ -79,10 +79,10 @@ def page_read(rows: QuerySet[T], *, cursor: str | None, size: int) -> Page[T]:
     newer = bool(page) and place is not None and (more or not backwards)
     return Page(
         rows=page,
-        older=_beside(_OLDER, page[-1]) if older else None,
-        newer=_beside(_NEWER, page[0]) if newer else None,
+        older=_beside(_OLDER, page[-1], by=by) if older else None,
+        newer=_beside(_NEWER, page[0], by=by) if newer else None,
     )
 
 
-def _beside(side: str, row: Any) -> str:
-    return str(_Cursor(side, row.created_at, row.id))
+def _beside(side: str, row: Any, *, by: str) -> str:
+    return str(_Cursor(side, getattr(row, by), row.id))

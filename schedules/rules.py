@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from backups.services.formats import format_choose
 from common.errors import ValidationError
 from common.names import NAME_LENGTH_MAX
 from orders.errors import PlanHasNoBackups
-from orders.models import BackupFormat, Order
+from orders.models import BackupFormat, BackupSource, Order
 from orders.patterns import patterns_of, patterns_validate
 from orders.retention import RetentionPolicy
 from orders.rights import OrderRight, order_change_require, right_require
@@ -36,6 +36,7 @@ class Settings:
     name: str
     cron: str
     time_zone: str = "UTC"
+    source: str = BackupSource.FILES.value
     format: str = ""
     exclude: Sequence[str] = ()
     tags: Sequence[str] = ()
@@ -64,7 +65,7 @@ def change_require(*, user: User, order: Order, schedule: Schedule | None = None
     delete_require(user=user, order=order, schedule=schedule)
     if not order.plan.has_backups:
         raise PlanHasNoBackups
-    if not order.plan.customer_schedules and not _is_staff(user):
+    if not order.plan.customer_schedules:
         raise SchedulesNotOffered
 
 
@@ -76,6 +77,12 @@ def delete_require(*, user: User, order: Order, schedule: Schedule | None) -> No
         raise ScheduleOfPlan
 
 
+def run_require(*, order: Order, schedule: Schedule) -> None:
+    """Raise SchedulesNotOffered when the plan of an order runs no schedule but its own."""
+    if not schedule.of_plan and not order.plan.customer_schedules:
+        raise SchedulesNotOffered
+
+
 def settings_check(*, user: User, order: Order, settings: Settings, now: datetime) -> Settings:
     """The settings in their normal form. Raises ValidationError with every wrong field, and PatternsForbidden."""
     if settings.exclude:
@@ -83,9 +90,10 @@ def settings_check(*, user: User, order: Order, settings: Settings, now: datetim
     errors: dict[str, list[str]] = {}
     normal: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(settings)}
     shortest = None if _is_staff(user) else timedelta(minutes=order.plan.shortest_interval_minutes)
-    checks = {
+    checks: dict[str, Callable[[], object]] = {
         "cron": lambda: str(_cron_checked(settings.cron, shortest=shortest, now=now)),
         "time_zone": lambda: zone_of(settings.time_zone).key,
+        "source": lambda: _source_checked(order, settings.source),
         "format": lambda: _format_checked(order, settings.format),
         "exclude": lambda: _exclude_checked(settings.exclude),
         "retention": lambda: RetentionPolicy.from_json(settings.retention).rules,
@@ -114,6 +122,12 @@ def _cron_checked(text: str, *, shortest: timedelta | None, now: datetime) -> Cr
     cron = cron_parse(text)
     cron_require(cron, shortest=shortest, now=now)
     return cron
+
+
+def _source_checked(order: Order, wanted: str) -> str:
+    if order.plan.sources and wanted not in order.plan.sources:
+        raise ValidationError(errors={"source": [_("Your plan does not back this up.")]})
+    return wanted
 
 
 def _format_checked(order: Order, wanted: str) -> str:

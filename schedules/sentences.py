@@ -12,7 +12,9 @@ from django.utils.translation import ngettext
 from common.errors import ValidationError
 from common.names import name_isolated
 from schedules.cron import Cron, cron_parse
+from schedules.errors import ScheduleBroken
 from schedules.models import Schedule
+from schedules.occurrences import zone_of
 
 EVERY_WEEKDAY = "1-5"
 LAST_DAY = "L"
@@ -23,12 +25,12 @@ TIMES_MAX = 3
 def schedule_sentence(schedule: Schedule) -> str:
     """When a schedule runs, or why it does not."""
     try:
-        rule = cron_sentence(cron_parse(schedule.cron))
+        cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
     except ValidationError:
-        return _("The rule of this schedule cannot be read, so it does not run. Set its times anew.")
+        return str(ScheduleBroken.message)
     if schedule.error_code:
-        return _("The rule of this schedule cannot be read, so it does not run. Set its times anew.")
-    sentence = _("%(rule)s, time zone %(zone)s") % {"rule": rule, "zone": schedule.time_zone}
+        return str(ScheduleBroken.message)
+    sentence = _("%(rule)s, time zone %(zone)s") % {"rule": cron_sentence(cron), "zone": zone.key}
     return _("Paused: %(sentence)s") % {"sentence": sentence} if schedule.paused else sentence
 
 

@@ -19,8 +19,9 @@ PAGE_SIZE = 100
 
 
 class NewestFirst(BasePagination):
-    """Pages of rows with `created_at` and `id`, newest first."""
+    """Pages of rows, newest first. by: the column of their time, besides `id`."""
 
+    by = "created_at"
     _next: str | None = None
     _previous: str | None = None
 
@@ -31,7 +32,7 @@ class NewestFirst(BasePagination):
         view: APIView | None = None,  # noqa: ARG002  # the framework's signature
     ) -> list[Any]:
         """The rows of the page that the request's cursor names, or the first. Raises ValidationError."""
-        page = page_read(queryset, cursor=request.query_params.get(CURSOR), size=PAGE_SIZE)
+        page = page_read(queryset, cursor=request.query_params.get(CURSOR), size=PAGE_SIZE, by=self.by)
         self._next, self._previous = _link(request, page.older), _link(request, page.newer)
         return page.rows
 

@@ -23,20 +23,26 @@ from common.errors import IdempotencyKeyReused, ValidationError
 from orders.errors import OrderNotFound, OrderSuspended, PlanHasNoBackups
 from provisions.errors import NotAPrimaryDeployment, PatternsForbidden, ProvisionNotFound
 from schedules.api.serializers import (
+    PreviewFields,
+    PreviewSerializer,
+    RunSerializer,
     ScheduleCreateFields,
     ScheduleSerializer,
     ScheduleUpdateFields,
+    preview_shown,
     schedule_shown,
     schedules_shown,
 )
 from schedules.errors import ScheduleLimitReached, ScheduleNotFound, ScheduleOfPlan, SchedulesNotOffered
 from schedules.models import Schedule
+from schedules.preview import schedule_preview
 from schedules.rules import Settings
-from schedules.selectors import schedule_get, schedules_of
+from schedules.selectors import runs_of, schedule_get, schedules_of
 from schedules.services.runs import schedule_run
 from schedules.services.schedules import schedule_create, schedule_delete, schedule_update
 
 SchedulePage = page_of(ScheduleSerializer, name="SchedulePage")
+RunPage = page_of(RunSerializer, name="ScheduleRunPage")
 OWNER = (OrderNotFound, ProvisionNotFound)
 NOT_FOUND = (*OWNER, ScheduleNotFound)
 CHANGE = (OrderSuspended, PlanHasNoBackups, SchedulesNotOffered, PatternsForbidden)
@@ -110,14 +116,17 @@ class ScheduleView(ApiView):
 
 
 class ScheduleRunView(ApiView):
-    """A run of a schedule that is not its time."""
+    """A run of a schedule beside its times."""
 
     scopes = {"POST": frozenset({Scope.MANAGE})}
 
     @extend_schema(
         parameters=[IDEMPOTENCY_PARAMETER],
         request=None,
-        responses={202: ScheduleSerializer, **problems(*NOT_FOUND, *RULES, LimitReached, QuotaExceeded)},
+        responses={
+            202: ScheduleSerializer,
+            **problems(*NOT_FOUND, *RULES, SchedulesNotOffered, LimitReached, QuotaExceeded),
+        },
     )
     def post(self, request: Request, order: UUID, schedule: UUID, provision: UUID | None = None) -> Response:
         """Run a schedule now. Its `last_run` names the backup."""
@@ -126,6 +135,51 @@ class ScheduleRunView(ApiView):
         found = _schedule(request, order, provision, schedule)
         schedule_run(user=user, schedule=found, idempotency=idempotency_key(request, user_id=user.id))
         return Response(schedule_shown(found), status=status.HTTP_202_ACCEPTED)
+
+
+class SchedulePreviewView(ApiView):
+    """The effect of a schedule that is not saved."""
+
+    scopes = {"POST": frozenset({Scope.MANAGE})}
+
+    @extend_schema(
+        request=PreviewFields,
+        responses={
+            200: PreviewSerializer,
+            **problems(ValidationError, *NOT_FOUND, PatternsForbidden, NotAPrimaryDeployment),
+        },
+    )
+    def post(self, request: Request, order: UUID, provision: UUID | None = None) -> Response:
+        """Show when a schedule would run, and the backups that would go once its next one is there."""
+        fields = body_read(request, PreviewFields)
+        changed: UUID | None = fields.pop("schedule", None)
+        preview = schedule_preview(
+            user=caller_of(request),
+            order_id=order,
+            provision_id=provision,
+            settings=Settings(**fields),
+            schedule_id=changed,
+        )
+        return Response(preview_shown(preview))
+
+
+class NewestDueFirst(NewestFirst):
+    """Pages of runs, the latest due time first."""
+
+    by = "due_at"
+
+
+class ScheduleRunListView(ApiView):
+    """The runs of a schedule."""
+
+    scopes = {"GET": frozenset({Scope.VIEW})}
+
+    @extend_schema(parameters=[CURSOR_PARAMETER], responses={200: RunPage, **problems(ValidationError, *NOT_FOUND)})
+    def get(self, request: Request, order: UUID, schedule: UUID, provision: UUID | None = None) -> Response:
+        """List the runs of the last hundred days, the latest due time first."""
+        pages = NewestDueFirst()
+        page = pages.paginate_queryset(runs_of(_schedule(request, order, provision, schedule)), request, self)
+        return pages.get_paginated_response(RunSerializer(page, many=True).data)
 
 
 def _schedule(request: Request, order: UUID, provision: UUID | None, schedule: UUID) -> Schedule:

@@ -10,13 +10,15 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
+from common.api.fields import IdField, NameField, StrictBooleanField, StrictSerializer, UtcField
+from common.errors import error_title
 from common.names import NAME_LENGTH_MAX, NAME_REFUSED, name_allowed
 from orders.api.patterns import PATTERNS_HELP, PatternsField
-from orders.models import BackupFormat
+from orders.models import BackupFormat, BackupSource
 from orders.patterns import patterns_of
 from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.models.schedule import CRON_LENGTH_MAX
+from schedules.preview import Preview
 from schedules.selectors import last_runs, next_runs
 from schedules.sentences import schedule_sentence
 
@@ -91,6 +93,7 @@ class ScheduleUpdateFields(StrictSerializer):
         ),
     )
     time_zone = TextField(required=False, max_length=64, help_text="An IANA name, like `Europe/Berlin`. Default: UTC.")
+    source = serializers.ChoiceField(choices=BackupSource.values, required=False, help_text="What is backed up.")  # type: ignore[assignment]  # the name is the contract's
     format = serializers.ChoiceField(
         choices=["", *BackupFormat.values], required=False, help_text="Empty: as the plan of the order says."
     )
@@ -114,12 +117,46 @@ class ScheduleCreateFields(ScheduleUpdateFields):
     cron = TextField(max_length=CRON_LENGTH_MAX, help_text=ScheduleUpdateFields().fields["cron"].help_text)
 
 
-class RunSerializer(serializers.Serializer[Any]):
-    """One run of a schedule."""
+class PreviewFields(ScheduleCreateFields):
+    """A schedule that is not saved."""
+
+    name = NameField(required=False, default="-", help_text="It changes nothing here.")
+    schedule = IdField(
+        required=False, help_text="The schedule that would be changed to this: its backups are among those that go."
+    )
+
+
+class LastRunSerializer(serializers.Serializer[Any]):
+    """The newest run of a schedule."""
 
     due_at = UtcField()
     state = serializers.ChoiceField(choices=RunState.choices)
     backup = serializers.UUIDField(source="backup_id", allow_null=True)
+
+
+class RunErrorSerializer(serializers.Serializer[Any]):
+    """The reason why a run waits, was skipped, or failed."""
+
+    code = serializers.CharField()
+    title = serializers.CharField(help_text="In the reader's language.")
+
+
+class RunSerializer(LastRunSerializer):
+    """One run of a schedule on one server."""
+
+    id = serializers.UUIDField()
+    provision = serializers.UUIDField(source="provision_id")
+    due_since = UtcField(allow_null=True, help_text="The first of the missed times for which this run stands as well.")
+    starts_at = UtcField(help_text="The due time and the server's share of the time over which a host's starts spread.")
+    started_at = UtcField(allow_null=True)
+    finished_at = UtcField(allow_null=True)
+    operation = serializers.UUIDField(source="operation_id", allow_null=True)
+    error = serializers.SerializerMethodField()
+
+    @extend_schema_field(RunErrorSerializer(allow_null=True))
+    def get_error(self, run: ScheduleRun) -> dict[str, str] | None:
+        """The code with its title."""
+        return {"code": run.error_code, "title": error_title(run.error_code)} if run.error_code else None
 
 
 class ScheduleSerializer(serializers.Serializer[Any]):
@@ -132,6 +169,7 @@ class ScheduleSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     cron = serializers.CharField(help_text="In its normal form.")
     time_zone = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # the name is the contract's
     format = serializers.CharField(help_text="Empty: as the plan of the order says.")
     exclude = serializers.SerializerMethodField()
     tags = serializers.ListField(child=serializers.CharField())
@@ -159,11 +197,11 @@ class ScheduleSerializer(serializers.Serializer[Any]):
             return []
         return times_shown(next_runs(schedule, after=timezone.now()))
 
-    @extend_schema_field(RunSerializer(allow_null=True))
+    @extend_schema_field(LastRunSerializer(allow_null=True))
     def get_last_run(self, schedule: Schedule) -> Any:
         """The newest run that has begun, out of the context."""
         run: ScheduleRun | None = self.context["last_runs"].get(schedule.id)
-        return None if run is None else RunSerializer(run).data
+        return None if run is None else LastRunSerializer(run).data
 
 
 class KeptSerializer(serializers.Serializer[Any]):
@@ -181,8 +219,10 @@ class RemovedSerializer(serializers.Serializer[Any]):
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
-    """What a schedule would do."""
+    """What a schedule would do, once its next backup is there."""
 
+    cron = serializers.CharField(help_text="In its normal form.")
+    time_zone = serializers.CharField()
     sentence = serializers.CharField()
     next_runs = serializers.ListField(child=serializers.DateTimeField())
     keeps = KeptSerializer(many=True)
@@ -203,3 +243,15 @@ def schedules_shown(schedules: Sequence[Schedule]) -> list[Any]:
 def schedule_shown(schedule: Schedule) -> Any:
     """One schedule as JSON."""
     return schedules_shown([schedule])[0]
+
+
+def preview_shown(preview: Preview) -> dict[str, Any]:
+    """A preview as JSON."""
+    return {
+        "cron": preview.schedule.cron,
+        "time_zone": preview.schedule.time_zone,
+        "sentence": schedule_sentence(preview.schedule),
+        "next_runs": times_shown(preview.next_runs),
+        "keeps": [{"backup": str(kept), "reasons": list(reasons)} for kept, reasons in preview.keeps.items()],
+        "removes": [{"backup": str(going), "reason": reason} for going, reason in preview.removes.items()],
+    }

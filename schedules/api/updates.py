@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,26 +13,29 @@ from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import RULES, backup_accepted, backup_shown
 from backups.api.serializers import BackupSerializer
-from backups.errors import LimitReached, QuotaExceeded
+from backups.errors import BackupNotFound, LimitReached, QuotaExceeded
 from backups.models import BackupStatus
-from common.api.fields import StrictSerializer
+from common.api.fields import StrictIntegerField, StrictSerializer
 from common.api.idempotency import idempotency_key
 from common.api.schema import IDEMPOTENCY_PARAMETER, problems
 from common.api.views import ApiView, body_read
 from common.errors import ValidationError
 from orders.errors import OrderNotFound
-from schedules.services.updates import WAIT_SECONDS_MAX, backup_await, update_begins
+from schedules.services.updates import WAIT_SECONDS_MAX, update_backup
 
 
 class UpdateFields(StrictSerializer):
     """The parameters of a backup before an update."""
 
-    wait_seconds = serializers.IntegerField(
+    wait_seconds = StrictIntegerField(
         required=False,
         default=0,
         min_value=0,
         max_value=WAIT_SECONDS_MAX,
-        help_text="How long the answer may wait for the backup. Default: 0, it is answered at once.",
+        help_text=(
+            "How long the answer may wait for the backup, and for another operation before it. Default: 0, it is "
+            "answered at once."
+        ),
     )
 
 
@@ -48,15 +51,15 @@ class UpdateTriggerView(ApiView):
         responses={
             200: BackupSerializer,
             202: BackupSerializer,
-            **problems(ValidationError, OrderNotFound, *RULES, LimitReached, QuotaExceeded),
+            **problems(ValidationError, OrderNotFound, BackupNotFound, *RULES, LimitReached, QuotaExceeded),
         },
     )
     def post(self, request: Request, order: UUID) -> Response:
         """Back up the order's server before an update: 200 once the backup is ready, 202 while it is not."""
         user = caller_of(request)
         seconds = body_read(request, UpdateFields)["wait_seconds"]
-        begun = update_begins(user=user, order_id=order, idempotency=idempotency_key(request, user_id=user.id))
-        backup = backup_await(begun, seconds=seconds)
+        key = idempotency_key(request, user_id=user.id)
+        backup = update_backup(user=user, order_id=order, seconds=seconds, idempotency=key)
         if backup.status == BackupStatus.READY:
             return Response(backup_shown(backup), status=status.HTTP_200_OK)
         return backup_accepted(request, backup)

@@ -98,6 +98,12 @@ class Migration(migrations.Migration):
                 ("cron", models.CharField(max_length=200, verbose_name="cron")),
                 ("time_zone", models.CharField(default="UTC", max_length=64, verbose_name="time zone")),
                 (
+                    "source",
+                    models.CharField(
+                        choices=[("files", "Files")], default="files", max_length=16, verbose_name="source"
+                    ),
+                ),
+                (
                     "format",
                     models.CharField(
                         blank=True,
@@ -310,6 +316,12 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("format", ""), ("format__in", ["archive", "repository"]), _connector="OR"),
                 name="schedule_format_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="schedule",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("source__in", ["files"])), name="schedule_source_known"
             ),
         ),
         migrations.AddConstraint(

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import BackupFormat, Order
+from orders.models import BackupFormat, BackupSource, Order
 from provisions.models import Provision
 
 CRON_LENGTH_MAX = 200
@@ -20,11 +20,11 @@ class Schedule(models.Model):
     """A rule by which backups of a server, or of every server of an order, start by themselves.
 
     provision: null for every server of the order. cron: the normalised text; time_zone: the IANA name of the zone in
-    which it is read. format: empty for that of the plan. exclude: patterns of files to leave out, as lines. retention:
-    the rules that keep backups of this schedule; empty for none. name_pattern: of its backups; empty for the default
-    name. only_if_changed: a run makes no backup when nothing has changed since the last one. of_plan: made from the
-    order's plan; customers may not change it. next_due_at: null while paused or broken. error_code: the code of the
-    error for which a broken schedule cannot run; empty otherwise.
+    which it is read. source: what is backed up. format: empty for that of the plan. exclude: patterns of files to leave
+    out, as lines. retention: the rules that keep backups of this schedule; empty for none. name_pattern: of its
+    backups; empty for the default name. only_if_changed: a run makes no backup when nothing has changed since the last
+    one. of_plan: made from the order's plan; customers may not change it. next_due_at: null while paused or broken.
+    error_code: the code of the error for which a broken schedule cannot run; empty otherwise.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -33,6 +33,7 @@ class Schedule(models.Model):
     name = models.CharField(_("name"), max_length=100)
     cron = models.CharField(_("cron"), max_length=CRON_LENGTH_MAX)
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    source = models.CharField(_("source"), max_length=16, choices=BackupSource.choices, default=BackupSource.FILES)
     format = models.CharField(_("format"), max_length=16, choices=BackupFormat.choices, blank=True)
     exclude = models.TextField(_("files to leave out"), blank=True)
     tags = models.JSONField(_("tags"), default=list, blank=True)
@@ -60,6 +61,7 @@ class Schedule(models.Model):
             models.CheckConstraint(
                 name="schedule_format_known", condition=Q(format="") | Q(format__in=BackupFormat.values)
             ),
+            models.CheckConstraint(name="schedule_source_known", condition=Q(source__in=BackupSource.values)),
             models.CheckConstraint(
                 name="schedule_paused_or_broken_is_never_due",
                 condition=Q(next_due_at__isnull=True) | Q(paused=False, error_code=""),

@@ -15,6 +15,7 @@ from accounts.services.audit import audit_record
 from backups import kinds
 from backups.errors import OperationInProgress
 from backups.models import Backup
+from backups.rules import order_allows_backups
 from backups.services.backups import backup_create
 from common.clock import database_now
 from common.errors import ApplicationError
@@ -28,8 +29,9 @@ from orders.patterns import patterns_of
 from orders.rights import OrderRight, right_require
 from orders.services.orders import order_lock
 from provisions.models import Provision
+from schedules.errors import SchedulesNotOffered
 from schedules.models import RunState, Schedule, ScheduleRun
-from schedules.rules import backup_name
+from schedules.rules import backup_name, run_require
 from schedules.selectors import servers_of
 from schedules.services.due import runs_make, schedules_due
 
@@ -40,7 +42,7 @@ STARTED_A_TICK = 1000
 KEPT = timedelta(days=100)
 """The time for which a run is kept after its end."""
 EXPIRED_A_RUN = 10_000
-SKIPPING = (OrderSuspended, PlanHasNoBackups)
+SKIPPING = (OrderSuspended, PlanHasNoBackups, SchedulesNotOffered)
 """Reasons for which nothing is wrong with a run that makes no backup."""
 
 
@@ -87,11 +89,18 @@ def run_start(run_id: UUID, *, now: datetime) -> bool:
 
 
 def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
-    rows = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE).select_related("schedule", "provision")
-    run = row_lock(rows)
+    due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
+    order_id = due.values_list("schedule__order", flat=True).first()
+    if order_id is None:
+        return None
+    # The order before the run, as everyone who begins a backup: two that took turns the other way would wait forever.
+    order = order_lock(order_id)
+    run = row_lock(due.select_related("schedule", "provision"))
     if run is None:
         return None
     schedule = run.schedule
+    order_allows_backups(order)
+    run_require(order=order, schedule=schedule)
     backup = backup_create(
         user=None,
         order_id=schedule.order_id,
@@ -119,7 +128,7 @@ def schedule_run(
 ) -> list[ScheduleRun]:
     """Run a schedule now, also a paused one, for a person who waits; return its runs, each with its backup.
 
-    Raises PermissionDenied, and what `backup_create` raises: nothing has begun then.
+    Raises PermissionDenied, SchedulesNotOffered, and what `backup_create` raises: nothing has begun then.
     """
 
     def make() -> list[ScheduleRun]:

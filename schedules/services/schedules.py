@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.audit import audit_record
+from common.errors import PermissionDenied
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from orders.models import Order
@@ -80,7 +81,7 @@ def schedule_create(
 def schedule_update(
     *, user: User, schedule: Schedule, changes: Mapping[str, Any], now: datetime | None = None
 ) -> Schedule:
-    """Change settings of a schedule, by their names in `Settings`.
+    """Change settings of a schedule for its owner, by their names in `Settings`.
 
     New times count from now on. A schedule that is no longer paused runs once for all that it missed. Raises
     PermissionDenied, OrderSuspended, ScheduleOfPlan, PlanHasNoBackups, SchedulesNotOffered, PatternsForbidden,
@@ -110,6 +111,27 @@ def schedule_update(
         )
     current.order = schedule.order
     return current
+
+
+def schedule_hold(*, user: User, schedule: Schedule, paused: bool) -> None:
+    """Pause any schedule for the staff, or let it go on: it then runs once for all that it missed.
+
+    Raises PermissionDenied, ScheduleNotFound, and ValidationError when the rule of the schedule cannot be read.
+    """
+    if not user.has_perm("schedules.change_schedule"):
+        raise PermissionDenied
+    with transaction.atomic():
+        current = row_lock(Schedule.objects.filter(id=schedule.id))
+        if current is None:
+            raise ScheduleNotFound
+        if current.paused == paused:
+            return
+        current.paused = paused
+        current.next_due_at = None if paused or current.error_code else due_next(current, after=_seen_until(current))
+        current.save(update_fields=["paused", "next_due_at"])
+        audit_record(
+            actor=user, action="schedule.update", order_id=current.order_id, object_id=current.id, paused=paused
+        )
 
 
 def schedule_delete(*, user: User, schedule: Schedule) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from backups.errors import BackupNotFound, OperationInProgress
 from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_create, default_name
 from common.idempotency import IdempotencyKey
@@ -20,11 +21,26 @@ LOOK_SECONDS = 0.5
 TAG = "update"
 
 
-def update_begins(*, user: User, order_id: UUID, idempotency: IdempotencyKey | None) -> Backup:
-    """Begin the backup of an order's server before an update of its game.
+def update_backup(*, user: User, order_id: UUID, seconds: float, idempotency: IdempotencyKey | None) -> Backup:
+    """Back up an order's server before an update of its game; return the backup as it is once it has ended, or after
+    so many seconds.
 
-    Raises OrderNotFound, NotAPrimaryDeployment for an order without a server, and what `backup_create` raises.
+    In that time it also waits for the end of another operation. It asks the database again and again, in no
+    transaction. Raises OrderNotFound, NotAPrimaryDeployment for an order without a server, what `backup_create` raises,
+    and BackupNotFound when the backup was deleted meanwhile.
     """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            begun = _begin(user=user, order_id=order_id, idempotency=idempotency)
+        except OperationInProgress:
+            if not _pause(deadline):
+                raise
+        else:
+            return _await(begun, deadline=deadline)
+
+
+def _begin(*, user: User, order_id: UUID, idempotency: IdempotencyKey | None) -> Backup:
     order = order_get(user=user, order_id=order_id)
     server = next((found for found in provisions_of(order) if found.is_primary), None)
     if server is None:
@@ -39,15 +55,18 @@ def update_begins(*, user: User, order_id: UUID, idempotency: IdempotencyKey | N
     )
 
 
-def backup_await(backup: Backup, *, seconds: float) -> Backup:
-    """The backup as it is once its create has ended, or after so many seconds.
-
-    It waits between short questions to the database, in no transaction. Raises Backup.DoesNotExist when it was deleted.
-    """
-    deadline = time.monotonic() + seconds
-    rows = Backup.objects.select_related("asset", "operation")
-    current = rows.get(id=backup.id)
-    while current.status == BackupStatus.CREATING and (left := deadline - time.monotonic()) > 0:
-        time.sleep(min(LOOK_SECONDS, left))
-        current = rows.get(id=backup.id)
+def _await(backup: Backup, *, deadline: float) -> Backup:
+    rows = Backup.objects.select_related("asset", "operation").filter(id=backup.id, deleted_at__isnull=True)
+    while (current := rows.first()) is not None and current.status == BackupStatus.CREATING and _pause(deadline):
+        continue
+    if current is None:
+        raise BackupNotFound
     return current
+
+
+def _pause(deadline: float) -> bool:
+    """Wait a little; return False, at once, when there is no time left."""
+    left = deadline - time.monotonic()
+    if left > 0:
+        time.sleep(min(LOOK_SECONDS, left))
+    return left > 0

@@ -50,7 +50,7 @@ def staff(permission, **values):
 
 
 def telling(ok, **values):
-    """An action on a webhook, which a suspension does not touch."""
+    """An action on a webhook, or a preview, which a suspension does not touch."""
     return Case(right=OrderRight.SCHEDULES, scope=Scope.MANAGE, ok=ok, suspended=ok, **values)
 
 
@@ -114,6 +114,9 @@ TABLE: dict[str, dict[str, list[Case]]] = {
                 "DELETE": [writing(R.SCHEDULES, S.MANAGE, ok=204)],
             },
             f"{owner}schedules/{{schedule}}/run/": {"POST": [writing(R.SCHEDULES, S.MANAGE)]},
+            f"{owner}schedules/{{schedule}}/runs/": reading(),
+            # It saves nothing: a suspension does not touch it.
+            f"{owner}schedules/preview/": {"POST": [telling(200, body={"cron": "@daily"})]},
         }.items()
     },
     "api/v1/orders/{order}/triggers/update/": {"POST": [writing(R.CREATE, S.CREATE)]},

@@ -187,6 +187,9 @@ LANE_OF = {
             "rotate/", "test/", "deliveries/", "deliveries/{delivery}/replay/",
         )),
         "", "api/v1/orders/", "api/v1/orders/{order}/", "api/v1/orders/{order}/provisions/", P, f"{P}backups/", B,
+        *(f"{owner}schedules/{name}" for owner in ("api/v1/orders/{order}/", P) for name in (
+            "", "preview/", "{schedule}/", "{schedule}/run/", "{schedule}/runs/",
+        )),
         "fleet/", "api/v1/orders/{order}/usage/", "api/v1/orders/{order}/protection/",
         f"{P}triggers/", f"{P}triggers/{{kind}}/",
         "api/v1/orders/{order}/reprovision/", f"{B}restore/", f"{B}verify/",

@@ -31,7 +31,13 @@ from tests.factories.provisions import (
     SidecarCertificateFactory,
     SidecarEnrolmentFactory,
 )
-from tests.factories.schedules import ScheduleFactory, ScheduleRunFactory, TriggerFactory
+from tests.factories.schedules import (
+    OrderProtectionFactory,
+    RotationFactory,
+    ScheduleFactory,
+    ScheduleRunFactory,
+    TriggerFactory,
+)
 
 __all__ = [
     "ApiTokenFactory",
@@ -55,11 +61,13 @@ __all__ = [
     "OperationTallyFactory",
     "OrderFactory",
     "OrderGroupPermissionFactory",
+    "OrderProtectionFactory",
     "OrderUserPermissionFactory",
     "PlanFactory",
     "PreferenceFactory",
     "ProvisionFactory",
     "RepositoryFactory",
+    "RotationFactory",
     "ScheduleFactory",
     "ScheduleRunFactory",
     "SidecarAuthorityFactory",

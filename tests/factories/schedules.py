@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import factory
 
-from schedules.models import RunState, Schedule, ScheduleRun, Trigger, TriggerKind
+from schedules.models import OrderProtection, Rotation, RunState, Schedule, ScheduleRun, Trigger, TriggerKind
+from schedules.protection.state import Reason, State
 from tests.factories.orders import OrderFactory
 from tests.factories.provisions import ProvisionFactory
 
@@ -43,6 +44,28 @@ class ScheduleRunFactory(factory.django.DjangoModelFactory):
     provision = factory.SubFactory(ProvisionFactory, order=factory.SelfAttribute("..schedule.order"))
     due_at = factory.Sequence(lambda number: NEXT_YEAR + timedelta(hours=number))
     starts_at = factory.SelfAttribute("due_at")
+
+
+class RotationFactory(factory.django.DjangoModelFactory):
+    """A server at whose backups the next run of the chore looks."""
+
+    class Meta:
+        model = Rotation
+
+    provision = factory.SubFactory(ProvisionFactory)
+    requested_at = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class OrderProtectionFactory(factory.django.DjangoModelFactory):
+    """The protection of an order without a backup."""
+
+    class Meta:
+        model = OrderProtection
+
+    order = factory.SubFactory(OrderFactory)
+    state = State.UNPROTECTED
+    reason = Reason.NO_GOOD
+    refreshed_at = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class TriggerFactory(factory.django.DjangoModelFactory):

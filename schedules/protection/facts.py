@@ -75,7 +75,7 @@ class _Gathered:
 
 
 def orders_protection(orders: Collection[Order], *, now: datetime | None = None) -> dict[UUID, Protection]:
-    """The protection of each of these orders, by a fixed number of queries; plan and owner of each are loaded already."""
+    """The protection of each of these orders, by a fixed number of queries; plan and owner are loaded already."""
     now = now or timezone.now()
     zones = {order.id: _zone_of(order) for order in orders}
     gathered = {order.id: _Gathered() for order in orders}

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from demo.client import ApiAnswer, Client, Unreachable
+from demo.client import ApiAnswer, Client
 from tests.processes.portal import seed_run
 from tests.processes.tree import processes_of
 from tests.processes.waiting import wait_until
@@ -101,8 +101,17 @@ class Stage:
         return sent
 
 
-def play(stage: Stage, *, limit: int, gap: Callable[[], None], minute: Callable[[], None]) -> None:
-    """Play all of it. limit: of the plan. minute: lets a minute pass; gap: lets the time pass in which nobody works."""
+def play(
+    stage: Stage,
+    *,
+    limit: int,
+    gap: Callable[[], None],
+    minute: Callable[[], None] = lambda: None,
+    mail_waits: Callable[[], None] = lambda: None,
+) -> None:
+    """Play all of it. limit: of the plan. gap: lets the time pass in which nobody works; minute: that between two runs
+    of the schedule; mail_waits: that between two mails to one reader.
+    """
     stage.rows(plan={"backup_limit": limit, "shortest_interval_minutes": 1})
     _begin(stage)
     _rotated(stage, limit=limit, minute=minute)
@@ -123,7 +132,7 @@ def play(stage: Stage, *, limit: int, gap: Callable[[], None], minute: Callable[
     stage.say("the worker goes on; no heartbeat came meanwhile")
     _alarmed(stage)
     _cleared(stage)
-    _mailed(stage)
+    _mailed(stage, mail_waits)
 
 
 def _begin(stage: Stage) -> None:
@@ -138,26 +147,22 @@ def _begin(stage: Stage) -> None:
 
 def _rotated(stage: Stage, *, limit: int, minute: Callable[[], None]) -> None:
     """Backups of the schedule fill the plan, and a further one takes the place of the oldest that is not locked."""
-    seen: dict[str, str] = {}
+    seen: list[str] = []
 
-    def more() -> bool:
-        found = stage.of_schedule()
-        new = [backup for backup in found if backup["id"] not in seen]
-        seen.update({backup["id"]: backup["name"] for backup in new})
-        return bool(new)
+    def another() -> bool:
+        seen.extend(made["id"] for made in reversed(stage.of_schedule()) if made["id"] not in seen)
+        return len(seen) > known
 
     while len(seen) <= limit:
-        wait_until(more, seconds=RUN_SECONDS, what="the next backup of the schedule")
-        if len(seen) == 1:
-            (locked,) = seen
-            stage.call("PATCH", f"{stage.server_path}backups/{locked}/", {"locked": True})
+        known = len(seen)
+        wait_until(another, seconds=RUN_SECONDS, what="the next backup of the schedule")
+        if known == 0:
+            stage.call("PATCH", f"{stage.server_path}backups/{seen[0]}/", {"locked": True})
         minute()
-    wait_until(
-        lambda: len(stage.ready()) <= limit and more() | True, seconds=ROTATED_SECONDS, what="the rotation"
-    )
+    wait_until(lambda: len(stage.ready()) <= limit, seconds=ROTATED_SECONDS, what="the rotation")
     kept = {backup["id"] for backup in stage.ready()}
-    assert locked in kept
-    assert seen.keys() - kept
+    assert seen[0] in kept
+    assert set(seen) - kept
     stage.say(f"{len(seen)} backups by the schedule; {len(kept)} backups are kept, the locked one among them")
     found = stage.protection()
     assert found["state"] == "protected", found
@@ -207,14 +212,15 @@ def _cleared(stage: Stage) -> None:
     stage.say(f"backup.recovered arrived, inbox: {', '.join(told['inbox'])}. {found['sentence']}")
 
 
-def _mailed(stage: Stage) -> None:
+def _mailed(stage: Stage, mail_waits: Callable[[], None]) -> None:
     """The alarm came by mail, and the all-clear, in one mail or in two."""
 
-    def words() -> str:
-        return " ".join(str(mail["Subject"]) + mail.get_body(["plain"]).get_content() for mail in stage.outside.mails())
+    def says(title: str) -> Callable[[], bool]:
+        return lambda: any(title in mail.get_body(["plain"]).get_content() for mail in stage.outside.mails())
 
     for title in ("Good backup overdue", "Backups succeed again"):
-        wait_until(lambda title=title: title in words(), seconds=DIGEST_SECONDS, what=f"the mail: {title}")
+        mail_waits()
+        wait_until(says(title), seconds=DIGEST_SECONDS, what=f"the mail: {title}")
         stage.say(f"a mail says: {title}")
     assert stage.hooks() == ["backup.absent", "backup.recovered"]
 
@@ -246,7 +252,7 @@ def main() -> None:
                 outside=around,
                 say=say,
             )  # fmt: skip
-            play(stage, limit=LIMIT, gap=lambda: time.sleep(60 * minutes), minute=lambda: None)
+            play(stage, limit=LIMIT, gap=lambda: time.sleep(60 * minutes))
         say("done")
 
 

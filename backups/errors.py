@@ -74,6 +74,26 @@ class QuotaExceeded(ApplicationError):
     )
 
 
+class BackupTooSoon(ApplicationError):
+    """The plan asks for a pause between two backups by hand; `minutes` are left of it."""
+
+    code, status, title = "backup_too_soon", 409, _("Too soon")
+    message = ngettext_lazy(
+        "Your plan asks for a pause between two backups of a server by hand. Nothing was changed. Try again in "
+        "%(minutes)s minute.",
+        "Your plan asks for a pause between two backups of a server by hand. Nothing was changed. Try again in "
+        "%(minutes)s minutes.",
+        "minutes",
+    )
+
+
+class SourceNotOffered(ApplicationError):
+    """The plan does not back up this source."""
+
+    code, status, title = "source_not_offered", 409, _("Not in this plan")
+    message = _("Your plan does not back this up. Nothing was changed. A larger plan may include it.")
+
+
 class BackupLocked(ApplicationError):
     """A locked backup is not deleted."""
 

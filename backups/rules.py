@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from datetime import timedelta
 from functools import cached_property
+from math import ceil
+from typing import Final
 from uuid import UUID
+
+from django.utils import timezone
 
 from accounts.models import User
 from backups.errors import (
     BackupLocked,
+    BackupTooSoon,
     LimitReached,
     NothingToUndo,
     OperationInProgress,
     QuotaExceeded,
+    SourceNotOffered,
     VolumesNotOffered,
 )
 from backups.models import Backup, BackupStatus
-from backups.selectors import Undoable, backups_counted, backups_unlocked, restore_undoable, volumes_made
+from backups.selectors import (
+    Undoable,
+    backups_counted,
+    backups_unlocked,
+    create_asked_newest,
+    restore_undoable,
+    volumes_made,
+)
 from backups.services.proof import whole_require
 from backups.usage import UsedBytes, order_used
 from common.errors import ApplicationError, PermissionDenied
@@ -25,10 +39,14 @@ from operations.models import Operation
 from operations.rules import cancel_require
 from operations.selectors import operation_active
 from orders.errors import PlanHasNoBackups
-from orders.models import Order
+from orders.models import BackupSource, Order
 from orders.rights import ALL_RIGHTS, OrderRight, order_change_require, order_not_suspended, order_rights
+from orders.selectors import order_promise
 from provisions.models import Provision
 from provisions.selectors import provisions_of, sidecar_among
+
+ROTATING_MAX: Final = 3
+"""So many backups above the limit may wait for their rotation: no more are begun until the newest was read back."""
 
 
 class Rules:
@@ -91,18 +109,35 @@ class Rules:
     def create_require(self, provision: Provision, *, rotates: bool = False) -> None:
         """Raise the first reason against a new backup of a server.
 
-        In this order: PermissionDenied, OrderSuspended, PlanHasNoBackups, NotAPrimaryDeployment, NoSidecar,
-        OperationInProgress, LimitReached, QuotaExceeded. rotates: at the limit, the oldest backup that may go makes
-        room once the new one is ready; LimitReached is raised only when all are locked.
+        In this order: PermissionDenied, OrderSuspended, PlanHasNoBackups, SourceNotOffered, NotAPrimaryDeployment,
+        NoSidecar, OperationInProgress, BackupTooSoon, LimitReached, QuotaExceeded. rotates: at the limit, the oldest
+        backup that may go makes room once the new one was read back; LimitReached is raised when all are locked, or
+        `ROTATING_MAX` wait for that already. Until a plan's reduction takes effect its earlier limit holds.
         """
         self._right_require(OrderRight.CREATE)
+        order_allows_source(self._order, BackupSource.FILES)
         self._new_work_require(provision)
-        plan = self._order.plan
-        above = self.counted(provision) - plan.backup_limit
-        if above > 0 or (above == 0 and not (rotates and backups_unlocked(provision).exists())):
-            raise LimitReached(limit=plan.backup_limit)
+        self.pause_require(provision)
+        plan, limit = self._order.plan, self.backup_limit
+        above = self.counted(provision) - limit
+        if above >= 0 and not (rotates and above < ROTATING_MAX and backups_unlocked(provision).count() > above):
+            raise LimitReached(limit=limit)
         if plan.byte_limit is not None and (used := self.used.counted(plan.byte_measure)) >= plan.byte_limit:
             raise QuotaExceeded(limit_bytes=plan.byte_limit, used_bytes=used)
+
+    @cached_property
+    def backup_limit(self) -> int:
+        """How many backups of each server the order keeps now."""
+        return order_promise(self._order).backup_limit
+
+    def pause_require(self, provision: Provision) -> None:
+        """Raise BackupTooSoon within the cool-down of the plan; staff and the product itself need not wait."""
+        pause = timedelta(minutes=self._order.plan.cooldown_minutes)
+        if self._user is None or not pause or self._user.has_perm("orders.view_all_orders"):
+            return
+        newest = create_asked_newest(provision, since=timezone.now() - pause)
+        if newest is not None:
+            raise BackupTooSoon(minutes=ceil((newest + pause - timezone.now()) / timedelta(minutes=1)))
 
     def estimate_require(self, provision: Provision) -> bool:
         """Raise the errors of a create, except those of a limit and of an operation in progress.
@@ -222,6 +257,13 @@ def order_allows_backups(order: Order) -> None:
     order_not_suspended(order)
     if not order.plan.has_backups:
         raise PlanHasNoBackups
+
+
+def order_allows_source(order: Order, source: str) -> None:
+    """Raise as `order_allows_backups`, and SourceNotOffered when the plan does not back up this source."""
+    order_allows_backups(order)
+    if order.plan.sources and source not in order.plan.sources:
+        raise SourceNotOffered
 
 
 def refusal(check: Callable[[], object]) -> ApplicationError | None:

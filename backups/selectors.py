@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, UUIDField
 
 from accounts.models import User
 from backups import kinds
@@ -130,6 +130,22 @@ def asset_readable(*, user: User, asset_id: UUID) -> bool:
 def backups_counted(provision: Provision) -> int:
     """How many backups of a server count towards the plan's limit."""
     return Backup.objects.filter(COUNTED, provision=provision).count()
+
+
+def create_asked_newest(provision: Provision, *, since: datetime) -> datetime | None:
+    """When the newest backup of a server was begun that a person asked for after a time, failed ones apart.
+
+    One that was deleted meanwhile counts too.
+    """
+    elsewhere = OperationBackup.objects.filter(operation=OuterRef("pk")).exclude(backup__provision=provision)
+    asked = Operation.objects.filter(
+        ~Exists(elsewhere),
+        order=provision.order_id,
+        kind=kinds.CREATE.name,
+        requested_by__isnull=False,
+        created_at__gt=since,
+    ).exclude(state__in=[OperationState.FAILED, OperationState.CANCELLED])
+    return asked.order_by("-created_at").values_list("created_at", flat=True).first()
 
 
 def backups_unlocked(provision: Provision) -> QuerySet[Backup]:

@@ -19,7 +19,9 @@ from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
 from schedules.services.firing import triggers_run
 from schedules.services.heartbeat import portal_heartbeat
+from schedules.services.of_plan import plan_schedules_repair
 from schedules.services.protection import protection_refresh
+from schedules.services.reductions import reductions_advance, reductions_wanted
 from schedules.services.rotation import rotations_apply, rotations_wanted
 from schedules.services.runs import runs_expire, runs_wanted, schedules_tick
 from vault.services.derived import derived_trim
@@ -37,6 +39,8 @@ CHORES = (
     Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
     Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
     Chore(name="rotate backups", every=OFTEN, run=rotations_apply, wanted=rotations_wanted, longest=SHORT),
+    Chore(name="reductions of plans", every=HOURLY, run=reductions_advance, wanted=reductions_wanted),
+    Chore(name="schedules of plans", every=OFTEN, run=plan_schedules_repair),
     Chore(name="remove backups of suspended orders", every=HOURLY, run=suspensions_advance),
     Chore(name="remove leftovers of test restores", every=HOURLY, run=trials_sweep),
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),

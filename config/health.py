@@ -13,22 +13,17 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Min
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, JsonResponse
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from common.clock import database_now
 from operations.models import Operation, OperationState
-from operations.selectors import WorkersProblem, workers_problem
+from operations.selectors import workers_problem
 from schedules.protection.fleet import SCHEDULES_LATE, schedules_due_since
 
 BACKLOG_OLD = timedelta(minutes=15)
 """A claimable operation that waits longer than this shows a backlog."""
-
-PROBLEMS = {
-    WorkersProblem.NO_SUPERVISOR: "No supervisor of workers is running.",
-    WorkersProblem.NO_WORKER: "No supervisor has a living worker.",
-    WorkersProblem.TICK_LATE: "The tick is late: no chore was requested for minutes.",
-}
 
 
 @never_cache
@@ -77,7 +72,8 @@ def _not_healthy() -> Iterator[str]:
     now = database_now()
     problem = workers_problem()
     if problem is not None:
-        yield PROBLEMS[problem]
+        with translation.override("en"):
+            yield str(problem.label)
     due = schedules_due_since()
     if due is not None and now - due > SCHEDULES_LATE:
         yield f"The oldest due schedule has waited for {(now - due) // timedelta(minutes=1)} minutes."

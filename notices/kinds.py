@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     RESTORE_FAILED = "restore.failed"
     RESTORE_UNDONE = "restore.undone"
     LIMIT_NEAR = "limit.near"
+    PLAN_REDUCED = "plan.reduced"
     ORDER_SUSPENDED = "order.suspended"
     TARGET_UNREACHABLE = "target.unreachable"
 
@@ -110,6 +111,14 @@ WORDS: Mapping[EventKind, Words] = {
         tone="warn",
         icon="warning",
     ),
+    K.PLAN_REDUCED: Words(
+        title=gettext_lazy("The plan keeps fewer backups"),
+        sentence=gettext_lazy(
+            "Backups that are removed on %(removal_at)s: %(backups)s. Until then they can be downloaded."
+        ),
+        tone="warn",
+        icon="warning",
+    ),
     K.ORDER_SUSPENDED: Words(
         title=gettext_lazy("Order suspended"),
         sentence=gettext_lazy("No new backup is made. Existing backups are kept and can be downloaded."),
@@ -135,7 +144,7 @@ WORDS: Mapping[EventKind, Words] = {
 
 URGENT = frozenset(
     {K.BACKUP_FAILED, K.BACKUP_FAILING, K.BACKUP_RECOVERED, K.BACKUP_ABSENT, K.RESTORE_FAILED, K.LIMIT_NEAR,
-     K.ORDER_SUSPENDED, K.TARGET_UNREACHABLE}
+     K.PLAN_REDUCED, K.ORDER_SUSPENDED, K.TARGET_UNREACHABLE}
 )  # fmt: skip
 """The kinds that are mailed unless the reader chose otherwise."""
 QUIET = frozenset({K.BACKUP_READY})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, TextChoices
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from operations.errors import OperationNotFound
@@ -21,12 +21,12 @@ TICK_LATE = timedelta(minutes=7)
 """The tick asks for a chore every few minutes: one that asked for none for this long is late."""
 
 
-class WorkersProblem(StrEnum):
-    """A reason why nothing is done in the background."""
+class WorkersProblem(TextChoices):
+    """A reason why nothing is done in the background, in the words of an operator."""
 
-    NO_SUPERVISOR = "no_supervisor"
-    NO_WORKER = "no_worker"
-    TICK_LATE = "tick_late"
+    NO_SUPERVISOR = "no_supervisor", _("No supervisor of workers is running.")
+    NO_WORKER = "no_worker", _("No supervisor has a living worker.")
+    TICK_LATE = "tick_late", _("The tick is late: no chore was requested for minutes.")
 
 
 def operation_get(*, user: User, operation_id: UUID) -> Operation:

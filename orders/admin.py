@@ -18,12 +18,14 @@ from common.admin import FleetAdmin, ReadOnlyAdmin, ServiceDeletes
 from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan, PlanReduction
 from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, member_withdraw, order_create, order_delete
+from orders.services.planned import plan_check
 from orders.services.plans import order_update, plan_save
 from orders.services.suspension import order_suspend, order_suspend_now, order_unsuspend
 
 DEFAULTED = (
     "backup_format",
     "byte_measure",
+    "schedule_time_zone",
     "schedule_retention",
     "shortest_interval_minutes",
     "cooldown_minutes",
@@ -51,6 +53,14 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when
             if cleaned.get(name, True) in (None, "") and self.add_prefix(name) in self.data:
                 cleaned[name] = getattr(Plan(), name)
         return cleaned
+
+    def _post_clean(self) -> None:
+        """Check also what only other apps can read, such as the plan's schedule."""
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, which its stubs do not have
+        try:
+            plan_check(self.instance)
+        except forms.ValidationError as error:
+            self.add_error(None, error)
 
 
 @admin.register(Plan)

@@ -12,15 +12,21 @@ class SchedulesConfig(AppConfig):
     def ready(self) -> None:
         """Hear of ended operations, and add protection to the pages of orders."""
         # Models exist only now.
-        from backups.web.panels import orders_panels_register, panels_register, tabs_register
+        from backups.web.panels import orders_panels_register, panels_register, row_marks_register, tabs_register
         from operations.services.endings import endings_register
+        from orders.services.planned import plan_follow
         from schedules.services import rotation
+        from schedules.services.of_plan import FOLLOWER
         from schedules.services.runs import run_ended
+        from schedules.web import retention
+        from schedules.web.cards import TABS
         from schedules.web.protection import ORDERS_PANELS, PANELS
-        from schedules.web.usage import TABS
+        from schedules.web.usage import TABS as USAGE_TABS
 
-        tabs_register(TABS)
-        panels_register(PANELS)
+        tabs_register([*TABS, *USAGE_TABS])
+        panels_register([*PANELS, *retention.PANELS])
+        row_marks_register(retention.marks_of)
         orders_panels_register(ORDERS_PANELS)
+        plan_follow(FOLLOWER)
         endings_register(run_ended)
         endings_register(rotation.backup_ended)

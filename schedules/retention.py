@@ -7,7 +7,7 @@ keeps is newer. The newest good backup and the newest proven one never go, whate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -100,12 +100,15 @@ def retention_decide(backups: Iterable[Candidate], policy: RetentionPolicy) -> D
     return decision
 
 
-def rotation_choose(backups: Iterable[Candidate], count: int) -> list[UUID]:
-    """The oldest backups that may go to make room, at most so many: never the last good nor the last proven one."""
+def rotation_choose(backups: Iterable[Candidate], count: int, *, last: Collection[UUID] = ()) -> list[UUID]:
+    """The oldest backups that may go to make room, at most so many: never the last good nor the last proven one.
+
+    last: backups that go only after all the others.
+    """
     newest_first = sorted(backups, key=lambda backup: backup.moment, reverse=True)
     never = _never_go(newest_first)
     may_go = [backup.id for backup in reversed(newest_first) if backup.held is None and backup.id not in never]
-    return may_go[: max(0, count)]
+    return sorted(may_go, key=lambda going: going in last)[: max(0, count)]
 
 
 def _never_go(newest_first: Sequence[Candidate]) -> dict[UUID, list[Reason]]:

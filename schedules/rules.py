@@ -78,8 +78,8 @@ def delete_require(*, user: User, order: Order, schedule: Schedule | None) -> No
 
 
 def run_require(*, order: Order, schedule: Schedule) -> None:
-    """Raise SchedulesNotOffered when the plan of an order runs no schedule but its own."""
-    if not schedule.of_plan and not order.plan.customer_schedules:
+    """Raise SchedulesNotOffered when the plan of an order does not run this schedule: its own, or one of a customer."""
+    if not (order.plan.schedule_cron if schedule.of_plan else order.plan.customer_schedules):
         raise SchedulesNotOffered
 
 
@@ -133,8 +133,6 @@ def _source_checked(order: Order, wanted: str) -> str:
 def _format_checked(order: Order, wanted: str) -> str:
     if not wanted:
         return wanted
-    if order.plan.formats and wanted not in order.plan.formats:
-        raise ValidationError(errors={"format": [_("Your plan does not offer this format.")]})
     return format_choose(order=order, wanted=BackupFormat(wanted)).value
 
 

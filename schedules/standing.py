@@ -15,7 +15,7 @@ from django.utils import timezone
 from backups.models import Backup, BackupStatus
 from backups.selectors import LISTED
 from common.errors import ValidationError
-from orders.models import Order
+from orders.models import Order, PlanReduction
 from orders.retention import RetentionPolicy
 from orders.selectors import PlanPromise, order_promise, promise_of, promise_until, reduction_pending
 from provisions.models import Provision
@@ -98,8 +98,11 @@ def provision_decide(rows: Sequence[Row], *, schedules: Iterable[Schedule], prom
     for row in rows:
         if row.candidate.id not in decision.keeps and row.candidate.id not in decision.removes:
             decision.keeps[row.candidate.id] = (row.candidate.held or Reason.NO_RULE,)
-    counted = [row.candidate for row in rows if row.counts and row.candidate.id in decision.keeps]
-    for going in rotation_choose(counted, len(counted) - promise.backup_limit):
+    counted = [row for row in rows if row.counts and row.candidate.id in decision.keeps]
+    # The backups of schedules make room first; one that a person asked for goes only when they do not suffice.
+    by_hand = {row.candidate.id for row in counted if row.schedule_id is None}
+    over = len(counted) - promise.backup_limit
+    for going in rotation_choose([row.candidate for row in counted], over, last=by_hand):
         del decision.keeps[going]
         decision.removes[going] = Reason.OVER_LIMIT
     return decision
@@ -131,9 +134,7 @@ def schedule_zone(schedule: Schedule) -> tzinfo:
 
 def retention_reasons(*, order: Order) -> dict[UUID, Standing]:
     """Where each listed backup of an order stands, which the caller was found to see. The queries are three."""
-    by_server: dict[UUID, list[Row]] = {}
-    for found in Backup.objects.filter(LISTED, order=order).values(*COLUMNS):
-        by_server.setdefault(found["provision_id"], []).append(_row(found))
+    by_server = _order_rows(order)
     schedules = list(Schedule.objects.filter(order=order)) if by_server else []
     reduction = reduction_pending(order)
     standings: dict[UUID, Standing] = {}
@@ -150,6 +151,24 @@ def retention_reasons(*, order: Order) -> dict[UUID, Standing]:
         for kept, reasons in now.keeps.items():
             standings.setdefault(kept, Standing(reasons=reasons))
     return standings
+
+
+def reduction_removes(reduction: PlanReduction) -> dict[UUID, Reason]:
+    """The backups that go when a reduction takes effect, as it looks now."""
+    order, removes = reduction.order, dict[UUID, Reason]()
+    promise = promise_of(order.plan)
+    schedules = list(Schedule.objects.filter(order=order))
+    for provision_id, rows in _order_rows(order).items():
+        mine = [schedule for schedule in schedules if schedule.provision_id in (None, provision_id)]
+        removes |= provision_decide(rows, schedules=mine, promise=promise).removes
+    return removes
+
+
+def _order_rows(order: Order) -> dict[UUID, list[Row]]:
+    by_server: dict[UUID, list[Row]] = {}
+    for found in Backup.objects.filter(LISTED, order=order).values(*COLUMNS):
+        by_server.setdefault(found["provision_id"], []).append(_row(found))
+    return by_server
 
 
 def retention_preview(

@@ -11,7 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backups.api.serializers import BackupSerializer
-from backups.errors import BackupNotFound, OperationInProgress
+from backups.errors import (
+    BackupNotFound,
+    BackupTooSoon,
+    LimitReached,
+    OperationInProgress,
+    QuotaExceeded,
+    SourceNotOffered,
+)
 from backups.models import Backup
 from common.errors import IdempotencyKeyReused
 from orders.errors import OrderNotFound, OrderSuspended, PlanHasNoBackups
@@ -26,6 +33,8 @@ RULES: Final = (
     NoSidecar,
     OperationInProgress,
 )
+CREATES: Final = (*RULES, SourceNotOffered, BackupTooSoon, LimitReached, QuotaExceeded)
+"""The errors of a new backup."""
 
 
 def backups_shown(backups: Sequence[Backup]) -> list[Any]:

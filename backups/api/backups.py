@@ -11,10 +11,10 @@ from rest_framework.response import Response
 
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
-from backups.api.answers import NOT_FOUND, RULES, backup_accepted, backup_shown, backups_shown
+from backups.api.answers import CREATES, NOT_FOUND, backup_accepted, backup_shown, backups_shown
 from backups.api.bulk import BackupListQuery
 from backups.api.serializers import BackupCreateFields, BackupSerializer, BackupUpdateFields
-from backups.errors import BackupLocked, LimitReached, QuotaExceeded
+from backups.errors import BackupLocked
 from backups.models import Backup
 from backups.selectors import backup_get, backups_of
 from backups.services.backups import backup_create, backup_delete, backup_update
@@ -60,9 +60,7 @@ class BackupListView(ApiView):
                 ValidationError,
                 OrderNotFound,
                 ProvisionNotFound,
-                *RULES,
-                LimitReached,
-                QuotaExceeded,
+                *CREATES,
                 PatternsForbidden,
             ),
         },

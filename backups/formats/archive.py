@@ -24,6 +24,7 @@ from backups.formats.upload import Uploaded, archive_upload, object_upload
 from backups.models import Backup
 from backups.services.roles import operation_order
 from backups.services.sidecars import DATA
+from backups.services.targets import order_target_get
 from operations.models import Operation
 from operations.work.lease import Lease
 from orders.models import BackupFormat
@@ -44,7 +45,7 @@ from sidecar_client.client import ArchiveProgress, ArchiveResult, ExtractProgres
 from sidecar_client.errors import Refused, SidecarClientError, SidecarUnavailable, SourceFailed
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.keys import DataKeys, data_key_ensure
-from vault.services.opening import listing_open, storage_errors, target_default, target_open
+from vault.services.opening import listing_open, storage_errors, target_open
 from vault.services.sweep import objects_condemn
 from wire.enums import TarFormat
 
@@ -155,7 +156,7 @@ class ArchiveBackupFormat:
 
 
 def _destination(operation: Operation, backup: Backup, lease: Lease) -> ArchiveDestination:
-    target = target_default()
+    target = order_target_get(operation_order(operation))
     storage = target_open(target, checkpoint=lease.checkpoint)
     key = archive_key(
         order=backup.order_id,

@@ -39,7 +39,7 @@ def archive_fetch(restoring: Restoring) -> None:
         _paths_check(asset, restoring)
     if restoring.info.scratch_free_bytes < size + (source.listing_bytes or 0):
         raise ScratchFullError
-    client.file_write(path=archive_path(operation), size=size, chunks=_followed(asset=asset, size=size, lease=lease))
+    client.file_write(path=archive_path(operation), size=size, chunks=_followed(restoring, asset=asset, size=size))
     if source.listing_bytes is None:
         return
     # Without a whole listing only the live files decide which paths stay.
@@ -87,12 +87,13 @@ def _checked(pieces: Iterator[bytes], lease: Lease) -> Iterator[bytes]:
         yield piece
 
 
-def _followed(*, asset: Asset, size: int, lease: Lease) -> Iterator[bytes]:
+def _followed(restoring: Restoring, *, asset: Asset, size: int) -> Iterator[bytes]:
     """The archive's bytes, with progress. The last ones come only after all of them were verified."""
-    done = 0
+    done, lease = 0, restoring.lease
     with HashThread() as digest:
         reader = asset_open(asset, checkpoint=lease.checkpoint)
         for piece in _checked(reader.read(digest=digest), lease):
+            restoring.pace(len(piece))
             done += len(piece)
             lease.progress(bytes_done=done, bytes_total=size, phase="fetching")
             yield piece

@@ -21,6 +21,7 @@ from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
 from orders.patterns import pattern_text
+from pipelines.pacing import NO_LIMIT, Bandwidth
 from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint
 from repository.errors import PathNotFound as NoSuchPath
@@ -83,13 +84,21 @@ class Making:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restoring:
-    """One attempt to restore the content of `source` onto the server behind the client, or into a volume beside it."""
+    """One attempt to restore the content of `source` onto the server behind the client, or into a volume beside it.
+
+    bandwidth: the limit of the plan for what is sent.
+    """
 
     operation: Operation
     source: Backup
     client: SidecarClient
     info: SidecarInfo
     lease: Lease
+    bandwidth: Bandwidth = NO_LIMIT
+
+    def pace(self, size: int) -> None:
+        """Wait until so many bytes may be sent. Raises what the lease's checkpoint raises."""
+        self.bandwidth.take(size, check=self.lease.checkpoint)
 
     @property
     def paths(self) -> tuple[bytes, ...]:

@@ -21,6 +21,7 @@ from backups.formats.snapshot_restore import listing_read, snapshot_check, snaps
 from backups.models import Backup, BackupStatus
 from backups.services.roles import operation_order
 from backups.services.sidecars import DATA
+from backups.services.targets import order_target_get
 from operations.models import Operation
 from operations.work.lease import Lease
 from operations.work.retry import Postponed
@@ -39,7 +40,6 @@ from trees.source import Left, SourceGone
 from trees.source import SourceFailed as TreeFailed
 from vault.models import Asset, Repository, StoredObject
 from vault.services.keys import DataKeys
-from vault.services.opening import target_default
 from vault.services.repositories import repository_ensure, repository_errors, repository_make, snapshot_id, snapshot_key
 from vault.services.sweep import objects_condemn
 from wire.enums import Consistency, WarningKind
@@ -62,7 +62,7 @@ class SnapshotFormat:
         Write order: the row that owns the root's key, packs, index, manifest, root; the caller lists the backup last.
         """
         order = operation_order(making.operation)
-        row = repository_ensure(customer=order.customer, target=target_default())
+        row = repository_ensure(customer=order.customer, target=order_target_get(order))
         repository = repository_make(row, checkpoint=making.lease.checkpoint)
         snapshot = uuid4()
         key = snapshot_key(row, snapshot)

@@ -8,7 +8,6 @@ from backups.errors import PathNotFound, PreviewUnavailable
 from backups.formats.interface import Restoring, path_errors
 from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
 from backups.models import Backup
-from operations.work.lease import Lease
 from repository.checkpoint import Checkpoint
 from repository.chunked.contents.reading import contents_read, runs_read
 from repository.chunked.contents.selection import Selection
@@ -97,14 +96,14 @@ def snapshot_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProg
                 cancelled=lease.interrupted,
             )
 
-        files = _Contents(snapshot, selection, lease)
+        files = _Contents(snapshot, selection, restoring)
         try:
             restore(files.read_runs if restoring.info.takes_chunks else files.read)
         except SidecarFailed as error:
             if not restoring.info.takes_chunks or error.code != ErrorCode.ARCHIVE_DAMAGED:
                 raise
             # The sidecar found a wrong byte. Every chunk is checked here now: that names it, or finds a good copy.
-            restore(_Contents(snapshot, selection, lease).read)
+            restore(_Contents(snapshot, selection, restoring).read)
 
 
 def _selected(snapshot: OpenSnapshot, paths: tuple[bytes, ...]) -> tuple[Selection, tuple[bytes, ...]]:
@@ -118,9 +117,10 @@ def _selected(snapshot: OpenSnapshot, paths: tuple[bytes, ...]) -> tuple[Selecti
 class _Contents:
     """Reads the files that the sidecar asks for, and reports their bytes as the progress of the restore."""
 
-    def __init__(self, snapshot: OpenSnapshot, selection: Selection, lease: Lease) -> None:
+    def __init__(self, snapshot: OpenSnapshot, selection: Selection, restoring: Restoring) -> None:
         self._snapshot = snapshot
-        self._lease = lease
+        self._restoring = restoring
+        self._lease = restoring.lease
         self._files = SnapshotFiles(snapshot.manifest, selection)
         self._bytes = 0
         self._steps = 0
@@ -135,6 +135,8 @@ class _Contents:
         )
         for _record, pieces in reading:
             for piece in pieces:
+                if not isinstance(piece, int):
+                    self._restoring.pace(len(piece))
                 self._sent(piece if isinstance(piece, int) else len(piece))
                 yield piece
 
@@ -147,6 +149,8 @@ class _Contents:
             checkpoint=self._checkpoint,
         )
         for run in reading:
+            if not isinstance(run, int):
+                self._restoring.pace(run.length)
             self._sent(run if isinstance(run, int) else run.length)
             yield run
 

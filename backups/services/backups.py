@@ -48,6 +48,7 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
     tags: Sequence[str] = (),
     only_if_changed: bool = False,
     schedule: UUID | None = None,
+    asked_by: User | None = None,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
     """Begin a backup of a server and return it as `creating`; the work runs in the background.
@@ -55,11 +56,12 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
     user: None for the product itself. exclude: patterns of files to leave out of this backup, besides those of the
     server and the plan. only_if_changed: the operation succeeds without a backup when nothing has changed since the
     newest good one. schedule: the schedule that asks; at the limit its backup begins where an older one can go for it.
+    asked_by: the person who had the product act.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, PatternsForbidden, and
-    ValidationError for an impossible pattern, or a format that the storage cannot hold; before all rules
-    IdempotencyKeyReused.
+    SourceNotOffered, NotAPrimaryDeployment, NoSidecar, OperationInProgress, BackupTooSoon, LimitReached, QuotaExceeded,
+    PatternsForbidden, and ValidationError for an impossible pattern, or a format that the plan does not offer or the
+    storage cannot hold; before all rules IdempotencyKeyReused.
     """
 
     def make() -> Backup:
@@ -84,11 +86,19 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
             schedule_id=schedule,
         )
         operation = backup_work_start(
-            order=order, kind=kinds.CREATE, backup=backup, requested_by=user, only_if_changed=only_if_changed
+            order=order,
+            kind=kinds.CREATE,
+            backup=backup,
+            requested_by=user or asked_by,
+            only_if_changed=only_if_changed,
         )
         idempotency_store(idempotency, object_id=backup.id)
         audit_record(
-            actor=user, action="backup.create", order_id=order.id, object_id=backup.id, operation=str(operation.id)
+            actor=user or asked_by,
+            action="backup.create",
+            order_id=order.id,
+            object_id=backup.id,
+            operation=str(operation.id),
         )
         return backup
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from accounts.models import User
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
+from backups.services.targets import order_target
 from operations.kinds import OperationKind
 from operations.models import Operation, Priority
 from operations.services.operations import operation_start
@@ -14,7 +15,6 @@ from operations.turns import Place
 from orders.models import Order
 from provisions.models import Provision
 from provisions.selectors import order_host, provision_sidecar
-from vault.models import StorageTarget
 
 
 def backup_work_start(
@@ -33,7 +33,7 @@ def backup_work_start(
     priority: as in `operation_start`. server_id: the server whose live files the work may change. volume_id: the volume
     that it makes.
     """
-    place = Place(host=order_host(order) if kind.on_host else "", target_id=_target(backup))
+    place = Place(host=order_host(order) if kind.on_host else "", target_id=_target(order, backup))
     operation = operation_start(
         order=order,
         kind=kind,
@@ -50,10 +50,11 @@ def backup_work_start(
     return operation
 
 
-def _target(backup: Backup) -> UUID | None:
+def _target(order: Order, backup: Backup) -> UUID | None:
     """The target that has the content of a backup, or will have it."""
     if backup.asset_id is None:
-        return StorageTarget.objects.filter(is_default=True).values_list("id", flat=True).first()
+        target = order_target(order)
+        return target.id if target else None
     return backup.asset.target_id if backup.asset else None
 
 

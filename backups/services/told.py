@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.selectors import backups_counted
 from backups.services.roles import operation_order, operation_source
+from backups.services.targets import order_target
 from backups.usage import order_used
+from common.errors import ApplicationError
 from notices.kinds import EventKind
 from notices.models import Signal
 from notices.services.events import StoredError, event_record, failures_in_a_row, heartbeat_signal
 from operations.models import Operation, OperationState
 from orders.models import ByteMeasure, Order
+from provisions.models import Provision
 from vault.errors import StorageUnavailableError
 from vault.models import StorageTarget
 from vault.services.unreachable import target_unreachable
@@ -37,6 +41,24 @@ def create_begins(operation: Operation, backup: Backup) -> None:
         heartbeat_signal(order=operation_order(operation), signal=Signal.START, schedule_id=backup.schedule_id)
 
 
+def create_refused_told(
+    *, order: Order, provision: Provision, schedule_id: UUID, name: str, error: ApplicationError
+) -> None:
+    """Record that a backup which a schedule asked for could not even begin, in the transaction that ends its run."""
+    heartbeat_signal(order=order, signal=Signal.FAILURE, schedule_id=schedule_id)
+    told: dict[str, str | int] = {"name": name, "server": provision.name}
+    record = partial(event_record, order=order, provision_id=provision.id, schedule_id=schedule_id)
+    record(kind=EventKind.BACKUP_FAILED, params=told, error=StoredError(error.code, error.params))
+    if count := _failing(order, provision.id):
+        record(kind=EventKind.BACKUP_FAILING, params={**told, "count": count})
+
+
+def _failing(order: Order, provision_id: UUID) -> int:
+    """The number of failures in a row where it is to be told, else 0."""
+    count = failures_in_a_row(order=order, provision_id=provision_id)
+    return count if count >= FAILING_FROM and (count - FAILING_FROM) % FAILING_EVERY == 0 else 0
+
+
 def deletion_told(backup: Backup, order: Order) -> None:
     """Record that a backup left the list, in the transaction that marks it for deletion."""
     _record(EventKind.BACKUP_DELETED, backup, order)
@@ -51,8 +73,7 @@ def _create_told(operation: Operation, order: Order) -> None:
         return
     if operation.state == OperationState.FAILED:
         _failed(EventKind.BACKUP_FAILED, operation, backup, order)
-        count = failures_in_a_row(order=order, provision_id=backup.provision_id)
-        if count >= FAILING_FROM and (count - FAILING_FROM) % FAILING_EVERY == 0:
+        if count := _failing(order, backup.provision_id):
             _record(EventKind.BACKUP_FAILING, backup, order, count=count)
     elif ended_well and backup.status == BackupStatus.READY:
         recovered = failures_in_a_row(order=order, provision_id=backup.provision_id) > 0
@@ -138,8 +159,8 @@ def _asked_by(operation: Operation) -> UUID | None:
 
 
 def _target(operation: Operation) -> StorageTarget | None:
-    """The target that an operation needed: of the backup that it read, or the default of a new one."""
+    """The target that an operation needed: of the backup that it read, or the default of new ones."""
     if operation.kind == kinds.CREATE.name:
-        return StorageTarget.objects.filter(is_default=True).defer("secrets").first()
+        return order_target(operation_order(operation))
     asset = operation_source(operation).asset
     return StorageTarget.objects.filter(id=asset.target_id).defer("secrets").first() if asset else None

@@ -22,6 +22,7 @@ from backups.models import Backup, BackupStatus, Depth, OperationRole
 from backups.rules import Rules
 from backups.selectors import operations_of
 from backups.web.overview import live_of, poll_address
+from backups.web.panels import rows_marked
 from backups.web.rows import BackupRow, row_of
 from common.errors import error_detail
 from common.names import name_isolated
@@ -166,6 +167,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
     rules = Rules(user=user, order=backup.order)
     damaged = backup.damaged or {}
     row = row_of(backup, rules=rules, provision=backup.provision if backup.provision.is_primary else None)
+    (row,) = rows_marked(backup.order, [row])
     return Detail(
         row=row,
         server=backup.provision.name,

@@ -22,11 +22,11 @@ from backups.usage import UsedBytes, usage_history
 from backups.web.endings import WATCH
 from backups.web.filters import Filter, PageFilter
 from backups.web.hold import Hold, hold_of
-from backups.web.panels import Place, Shown, panels_of
+from backups.web.panels import Place, Shown, panels_of, rows_marked
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import page_read
-from operations.selectors import workers_problem
+from operations.selectors import WorkersProblem, workers_problem
 from orders.models import Order
 from orders.rights import OrderRight
 from provisions.errors import NotAPrimaryDeployment
@@ -65,7 +65,7 @@ class Overview:
     create_shown: bool
     create_refused: str
     may_read: bool
-    workers_away: bool
+    problem: WorkersProblem | None
     hold: Hold | None
     live: tuple[UUID, ...]
     filters: tuple[Filter, ...]
@@ -110,7 +110,8 @@ def overview_of(request: HttpRequest, *, user: User, order: Order, wanted: PageF
     rules = Rules(user=user, order=order, seen=[row.operation for row in page.rows if row.operation])
     known = {provision.id: provision for provision in rules.provisions}
     primary = next((provision for provision in rules.provisions if provision.is_primary), None)
-    shown = tuple(row_of(row, rules=rules, provision=known.get(row.provision_id)) for row in page.rows)
+    rows_shown = [row_of(row, rules=rules, provision=known.get(row.provision_id)) for row in page.rows]
+    shown = rows_marked(order, rows_shown)
     refused = refusal(lambda: rules.create_require(primary)) if primary else NotAPrimaryDeployment()
     history = usage_history(order, timezone.now())
     table = reverse("page-order-backups", kwargs={"order": order.id})
@@ -122,7 +123,7 @@ def overview_of(request: HttpRequest, *, user: User, order: Order, wanted: PageF
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         may_read=rules.may_read,
-        workers_away=workers_problem() is not None,
+        problem=workers_problem(),
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
         filters=wanted.by_status(here),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.utils.functional import Promise
 
+from backups.web.rows import BackupRow, Badge
 from orders.models import Order
 
 
@@ -69,11 +70,15 @@ class Tab:
     shown: Callable[[HttpRequest, Order], bool] | None = None
 
 
+RowMarks = Callable[[Order], Mapping[UUID, tuple[Badge, ...]]]
+"""Marks for the backups of an order, besides those that each backup has by itself."""
+
 Registered = TypeVar("Registered", Panel, OrdersPanel, Tab)
 
 _PANELS: dict[str, Panel] = {}
 _ORDERS_PANELS: dict[str, OrdersPanel] = {}
 _TABS: dict[str, Tab] = {}
+_ROW_MARKS: list[RowMarks] = []
 
 
 def panels_register(panels: Iterable[Panel]) -> None:
@@ -89,6 +94,18 @@ def orders_panels_register(panels: Iterable[OrdersPanel]) -> None:
 def tabs_register(tabs: Iterable[Tab]) -> None:
     """Add pages to the links of an order, each name once."""
     _register(_TABS, tabs)
+
+
+def row_marks_register(marks: RowMarks) -> None:
+    """Add marks to the rows of backups; called once, when the app is ready."""
+    if marks not in _ROW_MARKS:
+        _ROW_MARKS.append(marks)
+
+
+def rows_marked(order: Order, rows: Iterable[BackupRow]) -> tuple[BackupRow, ...]:
+    """The rows of backups of an order that the caller was found to see, with the marks that were added."""
+    found = [marks(order) for marks in _ROW_MARKS]
+    return tuple(replace(row, marks=sum((marks.get(row.id, ()) for marks in found), row.marks)) for row in rows)
 
 
 def panels_of(request: HttpRequest, order: Order) -> dict[Place, tuple[Shown, ...]]:

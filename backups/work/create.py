@@ -8,7 +8,7 @@ from accounts.services.audit import audit_record
 from backups.formats.interface import Made, Making, made_record
 from backups.formats.registry import format_of
 from backups.models import Backup, BackupStatus
-from backups.rules import order_allows_backups
+from backups.rules import order_allows_source
 from backups.services.changes import UNCHANGED, server_unchanged
 from backups.services.exclusion import exclude_of
 from backups.services.roles import operation_order, operation_subject
@@ -28,7 +28,7 @@ def create_run(operation: Operation, lease: Lease) -> None:
     lease.checkpoint()
     backup = operation_subject(operation)
     create_begins(operation, backup)
-    order_allows_backups(operation_order(operation))
+    order_allows_source(operation_order(operation), backup.source)
     sidecar = provision_sidecar(backup.provision)
     with sidecar_open(
         sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint

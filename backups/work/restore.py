@@ -41,6 +41,7 @@ from common.errors import ApplicationError
 from common.states import compare_and_set
 from operations.models import ExchangeState, Operation
 from operations.work.lease import FenceLost, Lease, operation_succeeds
+from pipelines.pacing import Bandwidth
 from sidecar_client.client import ExtractOutcome, ExtractProgress, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
@@ -133,7 +134,14 @@ def _scratch_clear(client: SidecarClient, operation: Operation) -> None:
 
 def _restoring(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> Restoring:
     source = operation_source(operation)
-    return Restoring(operation=operation, source=source, client=client, info=info, lease=lease)
+    return Restoring(
+        operation=operation,
+        source=source,
+        client=client,
+        info=info,
+        lease=lease,
+        bandwidth=Bandwidth(operation_order(operation).plan.restore_rate or 0),
+    )
 
 
 def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> ExtractOutcome:

@@ -312,6 +312,7 @@ class Migration(migrations.Migration):
                             "restore.failed",
                             "restore.undone",
                             "limit.near",
+                            "plan.reduced",
                             "order.suspended",
                             "target.unreachable",
                         ],

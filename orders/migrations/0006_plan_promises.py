@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0003_newest_of_order"),
         ("orders", "0005_volume_limit"),
+        ("vault", "0003_archive_format"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -25,6 +26,7 @@ class Migration(migrations.Migration):
                 ("retention", models.JSONField(default=dict, verbose_name="retention before")),
                 ("takes_effect_at", models.DateTimeField(verbose_name="takes effect")),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("told_at", models.DateTimeField(editable=False, null=True)),
                 ("ended_at", models.DateTimeField(null=True, verbose_name="ended")),
             ],
             options={
@@ -101,7 +103,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="The most bytes a second that a restore sends to a server. Empty: no limit.",
                 null=True,
-                validators=[django.core.validators.MinValueValidator(65536)],
+                validators=[django.core.validators.MinValueValidator(1048576)],
                 verbose_name="rate of restores",
             ),
         ),
@@ -114,6 +116,24 @@ class Migration(migrations.Migration):
                 max_length=100,
                 verbose_name="schedule of the plan",
             ),
+        ),
+        migrations.AddField(
+            model_name="plan",
+            name="target",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Where new backups are stored. Empty: the default target. Existing backups stay where they are.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="plans",
+                to="vault.storagetarget",
+                verbose_name="storage target",
+            ),
+        ),
+        migrations.AddField(
+            model_name="plan",
+            name="schedule_time_zone",
+            field=models.CharField(default="UTC", max_length=64, verbose_name="time zone"),
         ),
         migrations.AddField(
             model_name="plan",
@@ -212,7 +232,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="plan",
             constraint=models.CheckConstraint(
-                condition=models.Q(("restore_rate__isnull", True), ("restore_rate__gte", 65536), _connector="OR"),
+                condition=models.Q(("restore_rate__isnull", True), ("restore_rate__gte", 1048576), _connector="OR"),
                 name="plan_restore_rate_sane",
             ),
         ),

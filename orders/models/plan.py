@@ -12,8 +12,8 @@ from orders.patterns import patterns_text_validate
 from orders.retention import policy_validate
 
 YEAR_MINUTES = 366 * 24 * 60
-RATE_MIN = 64 << 10
-"""The lowest rate of restores, in bytes a second: a slower one would not end within the day of an operation."""
+RATE_MIN = 1 << 20
+"""The lowest rate of restores, in bytes a second: at a slower one, a sidecar would pass for dead between two pieces."""
 
 
 class BackupFormat(models.TextChoices):
@@ -62,7 +62,8 @@ class Plan(models.Model):
     their own. byte_limit: no backup begins once those of the order have so many bytes, null for no limit; byte_measure:
     which bytes count. volume_limit: how many volumes that restores made an order keeps at the same time.
 
-    schedule_cron: the plan's own schedule, made for every server of its orders; empty for none. schedule_retention: the
+    target: where new backups are stored, null for the default target. schedule_cron: the plan's own schedule, made for
+    every server of its orders; empty for none. schedule_time_zone: the zone of that schedule. schedule_retention: the
     policy of that schedule, and of schedules that state none, as `orders.retention` reads it. customer_schedules:
     whether customers may make schedules. shortest_interval_minutes: the least time between two runs of a schedule of a
     customer. cooldown_minutes: the least time between two backups of a server that were asked for by hand. sources,
@@ -138,6 +139,16 @@ class Plan(models.Model):
         help_text=_("How many volumes that restores made an order keeps; staff remove them. 0: none is made."),
     )
 
+    target = models.ForeignKey(
+        "vault.StorageTarget",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="plans",
+        verbose_name=_("storage target"),
+        help_text=_("Where new backups are stored. Empty: the default target. Existing backups stay where they are."),
+    )
+
     schedule_cron = models.CharField(
         _("schedule of the plan"),
         max_length=100,
@@ -147,6 +158,7 @@ class Plan(models.Model):
             "Empty: the plan makes no backups by itself."
         ),
     )
+    schedule_time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
     schedule_retention = models.JSONField(
         _("retention of the plan"),
         default=dict,

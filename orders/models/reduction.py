@@ -15,8 +15,9 @@ from orders.models.order import Order
 class PlanReduction(models.Model):
     """An order whose plan keeps fewer backups, or keeps them for a shorter time, than it did.
 
-    backup_limit, retention: those before the change, which hold for existing backups until `takes_effect_at`. ended_at:
-    when the reduction took effect, or was called off by a plan that keeps enough; null while it is pending.
+    backup_limit, retention: those before the change, which hold for existing backups until `takes_effect_at`. told_at:
+    when people were told of it; null before. ended_at: when the reduction took effect, or was called off by a plan that
+    keeps enough; null while it is pending.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -25,6 +26,7 @@ class PlanReduction(models.Model):
     retention = models.JSONField(_("retention before"), default=dict)
     takes_effect_at = models.DateTimeField(_("takes effect"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    told_at = models.DateTimeField(null=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("changed by")

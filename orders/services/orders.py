@@ -15,6 +15,7 @@ from common.locks import row_lock
 from orders.errors import OrderNotFound
 from orders.models import Order, Plan
 from orders.rights import OrderRight, right_held_require
+from orders.services.planned import plan_followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def order_create(*, customer: Customer, plan: Plan, name: str) -> Order:
     with transaction.atomic():
         order = Order.objects.create(customer=customer, plan=plan, name=name)
         audit_record(actor=None, action="order.create", order_id=order.id, object_id=order.id)
+        plan_followed(Order.objects.filter(id=order.id))
     return order
 
 

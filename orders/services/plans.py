@@ -14,6 +14,7 @@ from common.states import compare_and_set
 from orders.models import Order, Plan, PlanReduction
 from orders.selectors import PlanPromise, keeps_less, promise_of, reduction_promise
 from orders.services.orders import order_lock
+from orders.services.planned import plan_check, plan_followed
 
 REDUCTION_GRACE = timedelta(days=14)
 """What a plan no longer keeps is removed so long after the change."""
@@ -26,12 +27,15 @@ def plan_save(*, plan: Plan, actor: User | None) -> None:
     Raises Django's ValidationError with the fields that are impossible.
     """
     plan.full_clean()
+    plan_check(plan)
     with transaction.atomic():
         before = Plan.objects.select_for_update().filter(id=plan.id).first()
         plan.save()
         audit_record(actor=actor, action="plan.change" if before else "plan.create", plan=plan.id, name=plan.name)
         if before is not None:
-            _reductions_begin(Order.objects.filter(plan=plan), before=promise_of(before), actor=actor)
+            orders = Order.objects.filter(plan=plan)
+            _reductions_begin(orders, before=promise_of(before), actor=actor)
+            plan_followed(orders)
 
 
 def order_update(*, order: Order, plan: Plan, name: str, actor: User | None) -> None:
@@ -42,7 +46,9 @@ def order_update(*, order: Order, plan: Plan, name: str, actor: User | None) -> 
         Order.objects.filter(id=order.id).update(plan=plan, name=name)
         if before != plan:
             audit_record(actor=actor, action="order.plan", order_id=order.id, before=before.name, after=plan.name)
-            _reductions_begin(Order.objects.filter(id=order.id), before=promise_of(before), actor=actor)
+            moved = Order.objects.filter(id=order.id)
+            _reductions_begin(moved, before=promise_of(before), actor=actor)
+            plan_followed(moved)
 
 
 def reduction_end(reduction: PlanReduction) -> bool:
@@ -53,6 +59,18 @@ def reduction_end(reduction: PlanReduction) -> bool:
         if ended:
             audit_record(actor=None, action="order.reduce", order_id=reduction.order_id, object_id=reduction.id)
     return ended
+
+
+def reduction_told(reduction: PlanReduction) -> bool:
+    """Note that people were told of a pending reduction; return whether it was new to them."""
+    untold = PlanReduction.objects.filter(id=reduction.id, ended_at__isnull=True, told_at__isnull=True)
+    return compare_and_set(untold, told_at=timezone.now())
+
+
+def reductions_untold() -> QuerySet[PlanReduction]:
+    """The pending reductions that nobody was told of, the oldest first."""
+    untold = PlanReduction.objects.filter(ended_at__isnull=True, told_at__isnull=True)
+    return untold.order_by("created_at").select_related("order__plan")
 
 
 def reductions_due() -> QuerySet[PlanReduction]:
@@ -97,6 +115,7 @@ def _reduction_extend(reduction: PlanReduction, *, before: PlanPromise, actor: U
     if keeps_less(promise_of(reduction.order.plan), than=kept):
         reduction.backup_limit, reduction.retention = kept.backup_limit, kept.retention.rules
         reduction.takes_effect_at, reduction.requested_by = timezone.now() + REDUCTION_GRACE, actor
+        reduction.told_at = None
     else:
         reduction.ended_at = timezone.now()
     reduction.save()

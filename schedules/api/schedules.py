@@ -12,8 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
-from backups.api.answers import RULES
-from backups.errors import LimitReached, QuotaExceeded
+from backups.api.answers import CREATES
 from common.api.fields import NoFields
 from common.api.idempotency import idempotency_key
 from common.api.pagination import NewestFirst
@@ -123,10 +122,7 @@ class ScheduleRunView(ApiView):
     @extend_schema(
         parameters=[IDEMPOTENCY_PARAMETER],
         request=None,
-        responses={
-            202: ScheduleSerializer,
-            **problems(*NOT_FOUND, *RULES, SchedulesNotOffered, LimitReached, QuotaExceeded),
-        },
+        responses={202: ScheduleSerializer, **problems(*NOT_FOUND, *CREATES, SchedulesNotOffered)},
     )
     def post(self, request: Request, order: UUID, schedule: UUID, provision: UUID | None = None) -> Response:
         """Run a schedule now. Its `last_run` names the backup."""

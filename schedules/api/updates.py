@@ -11,9 +11,9 @@ from rest_framework.response import Response
 
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
-from backups.api.answers import RULES, backup_accepted, backup_shown
+from backups.api.answers import CREATES, backup_accepted, backup_shown
 from backups.api.serializers import BackupSerializer
-from backups.errors import BackupNotFound, LimitReached, QuotaExceeded
+from backups.errors import BackupNotFound
 from backups.models import BackupStatus
 from common.api.fields import StrictIntegerField, StrictSerializer
 from common.api.idempotency import idempotency_key
@@ -51,7 +51,7 @@ class UpdateTriggerView(ApiView):
         responses={
             200: BackupSerializer,
             202: BackupSerializer,
-            **problems(ValidationError, OrderNotFound, BackupNotFound, *RULES, LimitReached, QuotaExceeded),
+            **problems(ValidationError, OrderNotFound, BackupNotFound, *CREATES),
         },
     )
     def post(self, request: Request, order: UUID) -> Response:

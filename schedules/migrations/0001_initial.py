@@ -336,7 +336,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="schedule",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("of_plan", True)), fields=("order",), name="schedule_one_of_plan"
+                condition=models.Q(("of_plan", True)), fields=("order", "source"), name="schedule_one_of_plan"
             ),
         ),
         migrations.AddIndex(

@@ -66,7 +66,7 @@ class Schedule(models.Model):
                 name="schedule_paused_or_broken_is_never_due",
                 condition=Q(next_due_at__isnull=True) | Q(paused=False, error_code=""),
             ),
-            models.UniqueConstraint(name="schedule_one_of_plan", fields=["order"], condition=Q(of_plan=True)),
+            models.UniqueConstraint(name="schedule_one_of_plan", fields=["order", "source"], condition=Q(of_plan=True)),
         ]
 
     def __str__(self) -> str:

@@ -20,7 +20,6 @@ from orders.errors import OrderNotFound
 from orders.models import BackupFormat, Order
 from orders.selectors import order_promise
 from orders.services.orders import order_lock
-from orders.services.plans import reduction_end, reductions_due
 from provisions.models import Provision
 from schedules.models import Rotation, Schedule
 from schedules.standing import Row, provision_decide, provision_rows
@@ -60,10 +59,6 @@ def rotations_apply() -> int:
 
     Return how many backups go. One server that fails stops no other.
     """
-    for reduction in reductions_due()[:ROTATED_A_RUN]:
-        with transaction.atomic():
-            _reduction_apply(reduction.order)
-            reduction_end(reduction)
     longest = Rotation.objects.order_by(F("looked_at").asc(nulls_first=True), "requested_at")
     removed = 0
     for rotation in longest.select_related("provision")[:ROTATED_A_RUN]:
@@ -133,8 +128,3 @@ def _remove(order: Order, provision: Provision, rows: list[Row]) -> int:
         )
         for backup in backups
     )
-
-
-def _reduction_apply(order: Order) -> None:
-    for provision_id in Backup.objects.filter(order=order).values_list("provision", flat=True).distinct():
-        rotation_request(provision_id=provision_id, waits=False)

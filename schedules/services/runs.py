@@ -15,8 +15,10 @@ from accounts.services.audit import audit_record
 from backups import kinds
 from backups.errors import OperationInProgress
 from backups.models import Backup
-from backups.rules import order_allows_backups
+from backups.rules import Rules, order_allows_backups
 from backups.services.backups import backup_create
+from backups.services.formats import format_offered
+from backups.services.told import create_refused_told
 from common.clock import database_now
 from common.errors import ApplicationError
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
@@ -28,6 +30,7 @@ from orders.models import BackupFormat
 from orders.patterns import patterns_of
 from orders.rights import OrderRight, right_require
 from orders.services.orders import order_lock
+from provisions.errors import NoSidecar
 from provisions.models import Provision
 from schedules.errors import SchedulesNotOffered
 from schedules.models import RunState, Schedule, ScheduleRun
@@ -79,16 +82,16 @@ def run_start(run_id: UUID, *, now: datetime) -> bool:
     except OperationInProgress:
         return False
     except SKIPPING as error:
-        _over(run_id, state=RunState.SKIPPED, code=error.code, now=now)
+        _skipped(run_id, error, now=now)
     except ApplicationError as error:
-        _over(run_id, state=RunState.FAILED, code=error.code, now=now)
+        _failed(run_id, error, now=now)
     except Exception:
         log.exception("run %s could not start", run_id)
-        _over(run_id, state=RunState.FAILED, code=ApplicationError.code, now=now)
+        _failed(run_id, ApplicationError(), now=now)
     return False
 
 
-def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
+def _begin(run_id: UUID, *, now: datetime, asked_by: User | None = None) -> Backup | None:
     due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
     order_id = due.values_list("schedule__order", flat=True).first()
     if order_id is None:
@@ -101,16 +104,19 @@ def _begin(run_id: UUID, *, now: datetime) -> Backup | None:
     schedule = run.schedule
     order_allows_backups(order)
     run_require(order=order, schedule=schedule)
+    wanted = schedule.format
     backup = backup_create(
         user=None,
         order_id=schedule.order_id,
         provision_id=run.provision_id,
         name=backup_name(schedule, server=run.provision.name, at=run.due_at),
-        format_wanted=BackupFormat(schedule.format) if schedule.format else None,
+        # One that the plan no longer offers gives way to that of the plan.
+        format_wanted=BackupFormat(wanted) if wanted and format_offered(order.plan, wanted) else None,
         exclude=patterns_of(schedule.exclude),
         tags=schedule.tags,
         only_if_changed=schedule.only_if_changed,
         schedule=schedule.id,
+        asked_by=asked_by,
         idempotency=None,
     )
     compare_and_set(
@@ -128,17 +134,21 @@ def schedule_run(
 ) -> list[ScheduleRun]:
     """Run a schedule now, also a paused one, for a person who waits; return its runs, each with its backup.
 
-    Raises PermissionDenied, SchedulesNotOffered, and what `backup_create` raises: nothing has begun then.
+    Raises PermissionDenied, BackupTooSoon, SchedulesNotOffered, and what `backup_create` raises: nothing has begun
+    then.
     """
 
     def make() -> list[ScheduleRun]:
         right_require(user, schedule.order, OrderRight.SCHEDULES)
+        order_allows_backups(schedule.order)
         moment = (now or timezone.now()).replace(microsecond=0)
         with transaction.atomic():
-            order_lock(schedule.order_id)
-            runs = [_now(schedule, server, at=moment) for server in servers_of(schedule)]
+            rules, servers = Rules(user=user, order=order_lock(schedule.order_id)), servers_of(schedule)
+            for server in servers:
+                rules.pause_require(server)
+            runs = [_now(schedule, server, at=moment) for server in servers]
             for run in runs:
-                _begin(run.id, now=moment)
+                _begin(run.id, now=moment, asked_by=user)
             idempotency_store(idempotency, object_id=schedule.id)
             audit_record(actor=user, action="schedule.run", order_id=schedule.order_id, object_id=schedule.id)
         return runs
@@ -156,9 +166,30 @@ def _now(schedule: Schedule, server: Provision, *, at: datetime) -> ScheduleRun:
     return ScheduleRun.objects.create(schedule=schedule, provision=server, due_at=due_at, starts_at=due_at)
 
 
-def _over(run_id: UUID, *, state: RunState, code: str, now: datetime) -> None:
+def _skipped(run_id: UUID, error: ApplicationError, *, now: datetime) -> bool:
     due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
-    compare_and_set(due, state=state, error_code=code, finished_at=now)
+    return compare_and_set(due, state=RunState.SKIPPED, error_code=error.code, finished_at=now)
+
+
+def _failed(run_id: UUID, error: ApplicationError, *, now: datetime) -> None:
+    """End a run that could not begin, and tell people of it as of any other failure."""
+    run = ScheduleRun.objects.select_related("schedule__order", "provision").filter(id=run_id).first()
+    if run is None:
+        return
+    schedule, server = run.schedule, run.provision
+    if schedule.of_plan and isinstance(error, NoSidecar):
+        _skipped(run_id, error, now=now)  # nobody asked for the schedule, and the server cannot be backed up at all
+        return
+    with transaction.atomic():
+        due = ScheduleRun.objects.filter(id=run_id, state=RunState.DUE)
+        if compare_and_set(due, state=RunState.FAILED, error_code=error.code, finished_at=now):
+            create_refused_told(
+                order=schedule.order,
+                provision=server,
+                schedule_id=schedule.id,
+                name=schedule.name,
+                error=error,
+            )
 
 
 def run_ended(operation: Operation) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import calendar
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from urllib.parse import urlencode
 from uuid import UUID
@@ -25,10 +26,11 @@ from django.utils.translation import pgettext_lazy
 from backups.web.order import OrderPageView
 from common.errors import ValidationError
 from common.sizes import number_text
+from operations.selectors import workers_problem
 from orders.models import Order
 from schedules.cron import cron_parse
 from schedules.models import RunState, Schedule, ScheduleRun
-from schedules.occurrences import occurrences_first, zone_of
+from schedules.occurrences import occurrence_next, zone_of
 from schedules.selectors import order_schedules
 from schedules.web.cards import RUN_LOOKS
 
@@ -66,11 +68,12 @@ class Entry:
 
 @dataclass(slots=True)
 class Cell:
-    """A day, or in the view of a day an hour. outside: of another month."""
+    """A day, or in the view of a day an hour. outside: of another month. address: of a day, its own view."""
 
     begin: datetime
     title: str
     short: str
+    address: str = ""
     today: bool = False
     outside: bool = False
     entries: list[Entry] = field(default_factory=list)
@@ -95,13 +98,15 @@ class CalendarView(OrderPageView):
         asked = request.GET.get("view", "")
         view = View(asked) if asked in list(View) else View.MONTH
         day = _day_of(request.GET.get("date", ""))
-        cells = list(_cells(view, day))
+        cells = list(_cells(order, view, day))
         _fill(cells, order=order, view=view)
         context = {
             **self.page_context(),
             "view": view.value,
             "title": _title(view, day, cells),
             "cells": cells,
+            "nothing": not any(cell.entries for cell in cells),
+            "problem": workers_problem(),
             "weekdays": [cell.begin for cell in cells[:7]] if view is View.MONTH else [],
             "views": [Choice(str(VIEWS[name]), _address(order, name, day), name is view) for name in View],
             "before": _address(order, view, _step(view, day, -1)),
@@ -127,7 +132,7 @@ def _step(view: View, day: date, by: int) -> date:
     return day + by * (DAY if view is View.DAY else 7 * DAY)
 
 
-def _cells(view: View, day: date) -> Iterator[Cell]:
+def _cells(order: Order, view: View, day: date) -> Iterator[Cell]:
     """The cells of a view, each with where it begins."""
     zone, today = timezone.get_current_timezone(), timezone.localdate()
     if view is View.DAY:
@@ -145,6 +150,7 @@ def _cells(view: View, day: date) -> Iterator[Cell]:
             datetime.combine(shown, time(), zone),
             f"{formats.date_format(shown, 'l')}, {formats.date_format(shown, 'DATE_FORMAT')}",
             str(shown.day),
+            address=_address(order, View.DAY, shown),
             today=shown == today,
             outside=view is View.MONTH and shown.month != day.month,
         )
@@ -162,14 +168,18 @@ def _fill(cells: Sequence[Cell], *, order: Order, view: View) -> None:
     begin = cells[0].begin
     end = (cells[-1].begin.replace(tzinfo=None) + length).replace(tzinfo=zone)
     schedules = {schedule.id: schedule for schedule in order_schedules(order)}
+    by_begin = {_clock(cell.begin): cell for cell in cells}
     for moment, entries in _past(schedules, begin=begin, end=end, length=length).items():
-        next(cell for cell in cells if cell.begin == moment).entries.extend(entries)
-    now = timezone.now()
-    ends = [*(cell.begin for cell in cells[1:]), end]
-    for cell, cell_end in zip(cells, ends, strict=True):
-        if cell_end > now:
-            for schedule in schedules.values():
-                cell.entries.extend(_coming(schedule, after=max(cell.begin - timedelta(seconds=1), now), end=cell_end))
+        by_begin[_clock(moment)].entries.extend(entries)
+    begins = [cell.begin.astimezone(UTC) for cell in cells]
+    for schedule in schedules.values():
+        for place, times in _coming(schedule, begins=begins, end=end).items():
+            cells[place].entries.extend(_planned(schedule, times))
+
+
+def _clock(moment: datetime) -> datetime:
+    """The local time of a moment, by which cells are found: also the one that a zone skips or has twice."""
+    return moment.replace(tzinfo=None, fold=0)
 
 
 def _past(
@@ -194,23 +204,37 @@ def _past(
     return found
 
 
-def _coming(schedule: Schedule, *, after: datetime, end: datetime) -> Iterator[Entry]:
-    """The times to come of one schedule in one cell."""
+def _coming(schedule: Schedule, *, begins: Sequence[datetime], end: datetime) -> dict[int, list[datetime]]:
+    """The times to come of a schedule by the place of their cell, of each cell one more than is shown at most."""
+    found: dict[int, list[datetime]] = {}
     if schedule.paused or schedule.error_code:
-        return
+        return found
     try:
         cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
     except ValidationError:
-        return
-    times = [at for at in occurrences_first(cron, zone=zone, after=after, count=TIMES_SHOWN + 1) if at < end]
-    label = _("Planned")
+        return found
+    after = max(timezone.now(), begins[0] - timedelta(seconds=1))
+    while (at := occurrence_next(cron, zone=zone, after=after)) is not None and at < end:
+        place = bisect_right(begins, at) - 1
+        times = found.setdefault(place, [])
+        times.append(at)
+        # The rest of a full cell is skipped, so that a schedule of every minute costs no more than any other.
+        full = len(times) > TIMES_SHOWN
+        after = max(at, (begins[place + 1] if place + 1 < len(begins) else end) - timedelta(seconds=1)) if full else at
+    return found
+
+
+def _planned(schedule: Schedule, times: Sequence[datetime]) -> Iterator[Entry]:
+    """The entries of one schedule in one cell."""
     reader: tzinfo = timezone.get_current_timezone()
-    if len(times) > TIMES_SHOWN:
-        often = _("from %(time)s on, several times") % {"time": f"{times[0].astimezone(reader):%H:%M}"}
+    clocks = [f"{at.astimezone(reader):%H:%M}" for at in times]
+    label = _("Planned")
+    if len(clocks) > TIMES_SHOWN:
+        often = _("from %(time)s on, several times") % {"time": clocks[0]}
         yield Entry(schedule.name, often, label, "plain", "calendar")
         return
-    for at in times:
-        yield Entry(schedule.name, f"{at.astimezone(reader):%H:%M}", label, "plain", "calendar")
+    for clock in clocks:
+        yield Entry(schedule.name, clock, label, "plain", "calendar")
 
 
 def _title(view: View, day: date, cells: Sequence[Cell]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,21 +13,30 @@ from django.shortcuts import render
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
+from accounts.models import User
 from accounts.preferences import time_zone_find
-from backups.rules import refusal
+from backups.rules import order_allows_backups, refusal
+from backups.web.backups import order_primary
 from backups.web.order import OrderPageView
+from backups.web.panels import Tab
 from common.errors import error_title
 from common.sizes import number_text
 from operations.selectors import workers_problem
-from orders.models import Order
+from orders.models import BackupFormat, Order
+from orders.patterns import patterns_of
 from orders.retention import RULES
 from orders.rights import OrderRight, order_rights
+from orders.selectors import PlanPromise, order_promise
+from schedules.errors import ScheduleOfPlan
 from schedules.models import RunState, Schedule, ScheduleRun
-from schedules.rules import change_require
+from schedules.rules import change_require, delete_require
 from schedules.selectors import last_runs, next_runs, order_schedules
 from schedules.sentences import schedule_sentence
+from schedules.standing import schedule_policy
+
+TABS = (Tab(name="schedules", label=pgettext_lazy("page of an order", "Schedules"), address="page-schedules"),)
 
 RUN_LOOKS: Mapping[RunState, tuple[str, str]] = {
     RunState.DUE: ("plain", "clock"),
@@ -72,21 +81,63 @@ class NextRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One schedule. refused: why it cannot be changed; empty when it can."""
+    """One schedule. keeps: the rules of its retention in words, empty for none; keeps_of_plan: whether they are the
+    plan's.
+    """
 
     id: UUID
     name: str
     sentence: str
     zone: str
     server: str
+    format: str
+    tags: tuple[str, ...]
+    patterns: int
     paused: bool
     broken: bool
     of_plan: bool
     only_if_changed: bool
     keeps: str
+    keeps_of_plan: bool
     next_runs: tuple[NextRun, ...]
     last: ShownRun | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The actions that a caller may take on the schedules of an order, read once for all cards.
+
+    run: of the plan's schedule; run_own: of the others. refused: why none can be made or changed, empty when that is
+    possible or the caller lacks the right anyway.
+    """
+
+    right: bool
+    create: bool
+    change: bool
+    delete: bool
+    run: bool
+    run_own: bool
     refused: str
+
+
+def allowed_of(user: User, order: Order) -> Allowed:
+    """The actions of a caller who was found to see the order."""
+    right = OrderRight.SCHEDULES in order_rights(user, order)
+    if not right:
+        return Allowed(right=False, create=False, change=False, delete=False, run=False, run_own=False, refused="")
+    change = refusal(lambda: change_require(user=user, order=order))
+    server = refusal(lambda: order_primary(order))
+    error = change or server
+    run = server is None and refusal(lambda: order_allows_backups(order)) is None
+    return Allowed(
+        right=True,
+        create=error is None,
+        change=change is None,
+        delete=refusal(lambda: delete_require(user=user, order=order, schedule=None)) is None,
+        run=run,
+        run_own=run and order.plan.customer_schedules,
+        refused=error.detail if error else "",
+    )
 
 
 class SchedulesView(OrderPageView):
@@ -98,42 +149,43 @@ class SchedulesView(OrderPageView):
         """Show a card for each."""
         schedules = list(order_schedules(order))
         last = last_runs(schedules)
-        now = timezone.now()
-        may = OrderRight.SCHEDULES in order_rights(self.user, order)
-        refused = refusal(lambda: change_require(user=self.user, order=order))
+        now, promise = timezone.now(), order_promise(order)
         context = {
             **self.page_context(),
-            "cards": [self._card(schedule, last.get(schedule.id), now=now) for schedule in schedules],
-            "may": may,
-            "refused": refused.detail if refused and may else "",
+            "cards": [_card(schedule, last.get(schedule.id), promise=promise, now=now) for schedule in schedules],
+            "allowed": allowed_of(self.user, order),
+            "of_plan": ScheduleOfPlan().detail,
             "problem": workers_problem(),
         }
         return render(request, "schedules/schedules.html", context)
 
-    def _card(self, schedule: Schedule, last: ScheduleRun | None, *, now: datetime) -> Card:
-        schedule.order = self.found_order
-        refused = refusal(lambda: change_require(user=self.user, order=schedule.order, schedule=schedule))
-        return Card(
-            id=schedule.id,
-            name=schedule.name,
-            sentence=schedule_sentence(schedule),
-            zone=schedule.time_zone,
-            server=schedule.provision.name if schedule.provision else "",
-            paused=schedule.paused,
-            broken=bool(schedule.error_code),
-            of_plan=schedule.of_plan,
-            only_if_changed=schedule.only_if_changed,
-            keeps=keeps_text(schedule.retention),
-            next_runs=() if schedule.paused or schedule.error_code else upcoming(schedule, now=now),
-            last=run_shown(last) if last else None,
-            refused=refused.detail if refused else "",
-        )
+
+def _card(schedule: Schedule, last: ScheduleRun | None, *, promise: PlanPromise, now: datetime) -> Card:
+    coming = [] if schedule.paused or schedule.error_code else next_runs(schedule, after=now)
+    return Card(
+        id=schedule.id,
+        name=schedule.name,
+        sentence=schedule_sentence(schedule),
+        zone=schedule.time_zone,
+        server=schedule.provision.name if schedule.provision else "",
+        format=str(BackupFormat(schedule.format).label) if schedule.format else "",
+        tags=tuple(schedule.tags),
+        patterns=len(patterns_of(schedule.exclude)),
+        paused=schedule.paused,
+        broken=bool(schedule.error_code),
+        of_plan=schedule.of_plan,
+        only_if_changed=schedule.only_if_changed,
+        keeps=keeps_text(schedule_policy(schedule, promise).rules),
+        keeps_of_plan=schedule.of_plan or not schedule.retention,
+        next_runs=runs_by_clock(coming, zone=schedule.time_zone),
+        last=run_shown(last) if last else None,
+    )
 
 
-def upcoming(schedule: Schedule, *, now: datetime) -> tuple[NextRun, ...]:
-    """The next five times of a schedule, stored or not, by the clock of its zone."""
-    zone = time_zone_find(schedule.time_zone) or timezone.get_current_timezone()
-    return tuple(NextRun(at, clock_text(at.astimezone(zone))) for at in next_runs(schedule, after=now))
+def runs_by_clock(times: Iterable[datetime], *, zone: str) -> tuple[NextRun, ...]:
+    """Times to come by the clock of a schedule's zone."""
+    found = time_zone_find(zone) or timezone.get_current_timezone()
+    return tuple(NextRun(at, clock_text(at.astimezone(found))) for at in times)
 
 
 def clock_text(local: datetime) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.preferences import time_zones
-from backups.web.forms import NameField, PatternsField
+from backups.web.forms import NameField, PatternsField, TagsField
 from common.errors import ValidationError
 from orders.models import BackupFormat, Plan
 from orders.retention import KEPT_MAX, RULES
@@ -103,6 +103,7 @@ class ScheduleForm(forms.Form):
         help_text=gettext_lazy("With {date}, {time}, {server}, {schedule} in it. Empty: name, date and time."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    tags = TagsField()
 
     def __init__(self, *args: Any, server: Provision, plan: Plan, zone: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -162,6 +163,7 @@ class ScheduleForm(forms.Form):
             time_zone=values["time_zone"],
             format=values["format"],
             exclude=values["exclude"],
+            tags=values["tags"],
             retention={rule: values[rule] for rule in RULES if values[rule]},
             name_pattern=values["name_pattern"],
             only_if_changed=values["only_if_changed"],
@@ -217,5 +219,6 @@ def initial_of(settings: Settings, *, provision_id: UUID | None) -> dict[str, An
         "format": settings.format,
         "exclude": "\n".join(settings.exclude),
         "name_pattern": settings.name_pattern,
+        "tags": ", ".join(settings.tags),
         **settings.retention,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -27,34 +28,39 @@ from orders.models import Order
 from orders.rights import OrderRight, right_require
 from provisions.rules import patterns_require
 from schedules.models import Schedule
-from schedules.retention import Decision
-from schedules.rules import Settings, settings_check, settings_of
+from schedules.preview import schedule_preview
+from schedules.rules import Settings, settings_of
 from schedules.selectors import order_schedule_get
 from schedules.sentences import schedule_sentence
 from schedules.services.runs import schedule_run
 from schedules.services.schedules import schedule_create, schedule_delete, schedule_update
-from schedules.standing import retention_preview
 from schedules.web.builder import Often
-from schedules.web.cards import NextRun, upcoming
+from schedules.web.cards import NextRun, runs_by_clock
 from schedules.web.forms import KEEPS, ScheduleForm, initial_of
+from schedules.web.reasons import reasons_text
 
 PREVIEW = "schedules/preview.html"
-KEPT_APART = ("tags", "paused")
+LISTED = 50
+KEPT_APART = ("paused", "source")
 """Settings that the form does not show: an edit leaves them as they are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """The effect of a form that was not saved. refused: why there is none. removes: names of the backups that would go
-    once the next one is there; keeps: how many stay.
+class ShownPreview:
+    """The effect of a form that was not saved. refused: why there is none. cron: the expression in its normal form.
+    removes, keeps: the newest of the backups that would go and stay once the next one is there, with the reasons;
+    removed, kept: how many there are.
     """
 
     refused: str = ""
     sentence: str = ""
+    cron: str = ""
     zone: str = ""
     next_runs: tuple[NextRun, ...] = ()
-    removes: tuple[str, ...] = ()
-    keeps: int = 0
+    removes: tuple[tuple[str, str], ...] = ()
+    keeps: tuple[tuple[str, str], ...] = ()
+    removed: int = 0
+    kept: int = 0
 
 
 class ScheduleFormView(BackupFormView):
@@ -112,15 +118,13 @@ class ScheduleCreateView(ScheduleFormView):
         status: int = HTTPStatus.OK,
         *,
         schedule: Schedule | None = None,
-        preview: Preview | None = None,
+        preview: ShownPreview | None = None,
     ) -> HttpResponseBase:
         if self.htmx and preview:
             return render(self.request, PREVIEW, {"preview": preview})
         order = self.found_order
-        if schedule:
-            here = _address("page-schedule-edit", order=order.id, schedule=schedule.id)
-        else:
-            here = _address("page-schedule-create", order=order.id)
+        page = "page-schedule-edit" if schedule else "page-schedule-create"
+        ids = {"order": order.id, **({"schedule": schedule.id} if schedule else {})}
         forbidden = refusal(lambda: patterns_require(user=self.user, order=order))
         title = _("Edit the schedule") if schedule else _("New schedule")
         context = {
@@ -129,40 +133,44 @@ class ScheduleCreateView(ScheduleFormView):
             "patterns_shown": forbidden is None,
             "retention_fields": [form[rule] for rule in KEEPS],
             "modes": {often.name.lower(): often.value for often in Often},
-            "here": here,
-            "preview_address": f"{here}preview/",
+            "here": _address(page, **ids),
+            "preview_address": _address(f"{page}-preview", **ids),
         }
         return self.shown(form, title=title, status=status, **context)
 
-    def _preview(self, form: ScheduleForm, *, schedule: Schedule | None = None) -> Preview:
+    def _preview(self, form: ScheduleForm, *, schedule: Schedule | None = None) -> ShownPreview:
         """What the typed values would do, for somebody who may save them."""
         order = self.found_order
         right_require(self.user, order, OrderRight.SCHEDULES)
         # A name is no part of the effect.
         if not form.is_valid() and set(form.errors) - {"name"}:
             said = next(sentences[0] for name, sentences in form.errors.items() if name != "name")
-            return Preview(refused=str(said))
+            return ShownPreview(refused=str(said))
         form.cleaned_data.setdefault("name", "-")
         try:
-            settings = settings_check(user=self.user, order=order, settings=form.settings(), now=timezone.now())
+            preview = schedule_preview(
+                user=self.user,
+                order_id=order.id,
+                provision_id=schedule.provision_id if schedule else form.provision_id,
+                settings=form.settings(),
+                schedule_id=schedule.id if schedule else None,
+            )
         except ValidationError as error:
-            return Preview(refused=" ".join(text for texts in error.errors.values() for text in texts))
+            return ShownPreview(refused=" ".join(text for texts in error.errors.values() for text in texts))
         except ApplicationError as error:
-            return Preview(refused=error.detail)
-        tried = schedule or Schedule(order=order)
-        for name, value in settings.columns().items():
-            setattr(tried, name, value)
-        tried.error_code = ""
-        coming = upcoming(tried, now=timezone.now())
-        decision = retention_preview(
-            provision=order_primary(order), schedule=tried, next_at=coming[0].at if coming else None
-        )
-        return Preview(
+            return ShownPreview(refused=error.detail)
+        tried = preview.schedule
+        removes, keeps = dict(islice(preview.removes.items(), LISTED)), dict(islice(preview.keeps.items(), LISTED))
+        names = backup_names([*removes, *keeps])
+        return ShownPreview(
             sentence=schedule_sentence(tried),
+            cron=tried.cron,
             zone=tried.time_zone,
-            next_runs=coming,
-            removes=_names(decision),
-            keeps=len(decision.keeps),
+            next_runs=runs_by_clock(preview.next_runs, zone=tried.time_zone),
+            removes=tuple((names[going], reasons_text([why])) for going, why in removes.items() if going in names),
+            keeps=tuple((names[kept], reasons_text(why)) for kept, why in keeps.items() if kept in names),
+            removed=len(preview.removes),
+            kept=len(preview.keeps),
         )
 
 
@@ -269,8 +277,3 @@ def _address(name: str, **ids: UUID) -> str:
 
 def _changes(settings: Settings) -> dict[str, Any]:
     return {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in KEPT_APART}
-
-
-def _names(decision: Decision) -> tuple[str, ...]:
-    names = backup_names(list(decision.removes))
-    return tuple(names[backup] for backup in decision.removes if backup in names)

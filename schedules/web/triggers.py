@@ -19,14 +19,15 @@ from accounts.models import User
 from backups.rules import refusal
 from backups.web.backups import order_primary
 from backups.web.order import OrderPageView
-from common.errors import ApplicationError, NotFound, ValidationError, error_detail
+from common.errors import ApplicationError, NotFound, PermissionDenied, ValidationError, error_detail
+from operations.selectors import workers_problem
 from orders.models import Order, Plan
+from provisions.errors import NotAPrimaryDeployment
 from schedules.models import Trigger, TriggerKind
 from schedules.models.trigger import INTERVAL_MINUTES_MAX, LIMIT_BYTES_MAX, LIMIT_BYTES_MIN
 from schedules.selectors import triggers_of
 from schedules.services.triggers import trigger_require, trigger_set, triggers_require
 
-TEMPLATE = "schedules/triggers.html"
 MIB = 1 << 20
 
 EXPLAINED: dict[TriggerKind, str | Promise] = {
@@ -57,23 +58,25 @@ class TriggerForm(forms.Form):
 
     def __init__(self, *args: Any, kind: TriggerKind, **kwargs: Any) -> None:
         super().__init__(*args, **(kwargs | {"auto_id": f"id_{kind}_%s"}))
+        self.of_kind = kind
         if kind != TriggerKind.CHANGED_BYTES:
             del self.fields["limit_mib"]
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerCard:
-    """One trigger: its settings as a form, and its last news."""
+    """One trigger: its settings, its last news, and for those who can change it a form."""
 
     trigger: Trigger
-    form: TriggerForm
+    label: str
+    form: TriggerForm | None
     explained: str
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class TriggersPart:
-    """The triggers of a server. refused: why the caller cannot change them; empty when they can."""
+    """The triggers of a server. refused: why none can be turned on; empty when one can."""
 
     address: str
     cards: tuple[TriggerCard, ...]
@@ -81,29 +84,26 @@ class TriggersPart:
 
 
 def triggers_part(*, user: User, order: Order, sent: TriggerForm | None = None) -> TriggersPart:
-    """The part `schedules/triggers.html`, for its `part`. sent: a form that was refused, shown in its place.
-
-    Raises NotAPrimaryDeployment when the order has no game server.
-    """
-    server = order_primary(order)
-    error = refusal(lambda: triggers_require(user=user, order=order)) or refusal(
-        lambda: trigger_require(order=order, provision=server)
-    )
+    """The triggers of an order's server. sent: a form that was refused, shown in its place."""
+    try:
+        server = order_primary(order)
+    except NotAPrimaryDeployment as error:
+        return TriggersPart(triggers_address(order), (), error.detail)
+    forbidden = refusal(lambda: triggers_require(user=user, order=order))
+    impossible = refusal(lambda: trigger_require(order=order, provision=server))
     cards = []
     for trigger in triggers_of(user=user, order_id=order.id, provision_id=server.id):
         kind = TriggerKind(trigger.kind)
-        form = sent if sent is not None and sent.data.get("kind") == kind else _form_of(trigger, plan=order.plan)
+        form: TriggerForm | None = None
         # One that is on can be turned off, whatever the plan says now.
-        if error is not None and not (
-            trigger.enabled and refusal(lambda: triggers_require(user=user, order=order)) is None
-        ):
-            for field in form.fields.values():
-                field.disabled = True
+        if forbidden is None and (impossible is None or trigger.enabled):
+            form = sent if sent is not None and sent.of_kind == kind else _form_of(trigger, plan=order.plan)
         code = trigger.error_code
-        cards.append(
-            TriggerCard(trigger, form, str(EXPLAINED[kind]), error_detail(code=code, params={}) if code else "")
-        )
-    return TriggersPart(address=triggers_address(order), cards=tuple(cards), refused=error.detail if error else "")
+        said = error_detail(code=code, params={}) if code else ""
+        cards.append(TriggerCard(trigger, str(kind.label), form, str(EXPLAINED[kind]), said))
+    # Who may change nothing is told what hinders the others, and gets no form.
+    why = impossible if isinstance(forbidden, PermissionDenied) else forbidden or impossible
+    return TriggersPart(address=triggers_address(order), cards=tuple(cards), refused=why.detail if why else "")
 
 
 def triggers_address(order: Order) -> str:
@@ -145,9 +145,8 @@ class TriggersPageView(OrderPageView):
 
     def _page(self, form: TriggerForm | None = None, *, status: int = HTTPStatus.OK) -> HttpResponseBase:
         part = triggers_part(user=self.user, order=self.found_order, sent=form)
-        return render(
-            self.request, "schedules/triggers_page.html", {**self.page_context(), "part": part}, status=status
-        )
+        context = {**self.page_context(), "part": part, "problem": workers_problem()}
+        return render(self.request, "schedules/triggers.html", context, status=status)
 
 
 def _form_of(trigger: Trigger, *, plan: Plan) -> TriggerForm:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from archives.formats import ArchiveFormat
+from pipelines.pacing import Bandwidth
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.calls.calls import Call, Calls
 from sidecar.calls.jobs import Job
 from sidecar.errors import Refused
 from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude
 from sidecar.game.game import Game
-from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.scratch.growing import GrowingFile
 from sidecar.scratch.paths import data_folder, folder_path, scratch_name

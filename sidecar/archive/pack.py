@@ -12,6 +12,7 @@ from isal import isal_zlib
 
 from archives.compression import Stream, stream_begin
 from archives.formats import ArchiveFormat
+from pipelines.pacing import NO_LIMIT, Bandwidth
 from pipelines.pipe import TimedOut
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
@@ -19,7 +20,6 @@ from sidecar.archive.tree_reader import PACKED_BYTES_MAX, TreeReader
 from sidecar.errors import Cancelled, ScratchFull
 from sidecar.exclusion.counting import tree_count
 from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude, patterns_read
-from sidecar.pacing import NO_LIMIT, Bandwidth
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.scan import root_open

@@ -18,11 +18,12 @@ from archives.tar_format import (
     member_header,
     padding_bytes,
 )
+from pipelines.pacing import NO_LIMIT, Bandwidth
 from sidecar.archive.report import WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
 from sidecar.errors import SourceFailed
 from sidecar.exclusion.patterns import IGNORE_FILE, NO_PATTERNS, InForce
-from sidecar.pacing import NO_LIMIT, Bandwidth, low_priority
+from sidecar.pacing import low_priority
 from sidecar.places.places import Places
 from sidecar.scan import DiskFaults, exclusion_of, tree_walk
 from trees.beneath import open_for_reading

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from pipelines.pacing import Bandwidth
 from sidecar.calls.calls import Calls
 from sidecar.calls.fences import Fences
 from sidecar.config import Config
@@ -19,7 +20,6 @@ from sidecar.daemon.service import FileIO
 from sidecar.errors import SidecarError, StartError
 from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
-from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
 from sidecar.restore.recovery import extractions_recover

@@ -11,6 +11,7 @@ from typing import Any, Final
 import grpc
 
 from archives.formats import ArchiveFormat
+from pipelines.pacing import Bandwidth
 from sidecar.archive.compressing import Compressions
 from sidecar.calls.calls import Calls
 from sidecar.daemon.files import FileCalls
@@ -19,7 +20,6 @@ from sidecar.daemon.trees import Request, TreeRestores, request_read
 from sidecar.errors import ArchiveRefused, Refused
 from sidecar.exclusion.service import exclude_of
 from sidecar.game.game import Game
-from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
 from sidecar.restore.archive import archive_extract

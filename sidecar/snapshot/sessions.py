@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pipelines.pacing import Bandwidth
 from sidecar.calls.calls import Call
 from sidecar.errors import Cancelled, Refused
 from sidecar.exclusion.counting import Counting
 from sidecar.exclusion.patterns import Exclude, InForce, patterns_read
 from sidecar.game.game import Game, Watch
-from sidecar.pacing import Bandwidth
 from sidecar.places.finding import places_find
 from sidecar.places.links import LinkRoots
 from sidecar.places.places import Places

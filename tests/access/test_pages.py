@@ -20,10 +20,11 @@ from notices.models import Delivery, Endpoint, Preference
 from operations.models import Operation
 from orders.rights import STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
+from schedules.models import Schedule, ScheduleRun, Trigger
 from tests.access.routes import routes
 from tests.access.world import METHODS, Persona, World, methods_tried, world_of
 from tests.access.world import PERSONAS as OF_THE_API
-from tests.factories import BackupFactory, OperationFactory, OrderFactory, ProvisionFactory
+from tests.factories import BackupFactory, OperationFactory, OrderFactory, ProvisionFactory, ScheduleFactory
 from tests.world.clients import browser_of
 
 LOGIN = "/accounts/login/"
@@ -98,7 +99,16 @@ def telling(status=302, said="success", **values):
     return Case(ok=answer, suspended=answer, right=OrderRight.SCHEDULES, **values)
 
 
+def trying(body):
+    """A POST that only shows what it would do; those without the right are told so."""
+    answer = Answer(200)
+    return {**reading(), "POST": [Case(ok=answer, suspended=answer, right=OrderRight.SCHEDULES, body=body)]}
+
+
 R = OrderRight
+SCHEDULE = "orders/{order}/schedules/{schedule}/"
+NIGHTLY = {"name": "Nightly", "mode": "daily", "daily_time": "04:00", "time_zone": "UTC"}
+CRASH_OFF = {"kind": "crash", "interval_minutes": "60"}
 BACKUP = "orders/{order}/backups/{backup}/"
 ENDPOINT = "orders/{order}/notifications/{endpoint}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
@@ -157,6 +167,16 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{ENDPOINT}rotate/": {"POST": [telling(200, "")]},
     f"{ENDPOINT}delete/": {**reading(right=R.SCHEDULES), "POST": [telling()]},
     f"{ENDPOINT}deliveries/{{delivery}}/replay/": {"POST": [telling()]},
+    "orders/{order}/schedules/": reading(),
+    "orders/{order}/schedules/calendar/": reading(),
+    "orders/{order}/schedules/create/": asking(R.SCHEDULES, body=NIGHTLY, staff_go_on=True),
+    "orders/{order}/schedules/create/preview/": trying(NIGHTLY),
+    f"{SCHEDULE}edit/": asking(R.SCHEDULES, body=NIGHTLY, staff_go_on=True),
+    f"{SCHEDULE}edit/preview/": trying(NIGHTLY),
+    f"{SCHEDULE}run/": asking(R.SCHEDULES),
+    f"{SCHEDULE}pause/": asking(R.SCHEDULES, staff_go_on=True),
+    f"{SCHEDULE}delete/": asking(R.SCHEDULES, staff_go_on=True),
+    "orders/{order}/triggers/": asking(R.SCHEDULES, body=CRASH_OFF, staff_go_on=True),
     "orders/{order}/operations/{operation}/cancel/": button(
         (R.CREATE, World.create_begins), (R.RESTORE, World.restore_begins), staff_go_on=True
     ),
@@ -182,7 +202,9 @@ def found(methods, persona):
     return first.hidden == 200 or expected(first, persona).status != 404
 
 
-OURS = (Backup, Operation, IdempotencyRecord, Provision, Endpoint, Delivery, Preference)
+OURS = (
+    Backup, Operation, IdempotencyRecord, Provision, Endpoint, Delivery, Preference, Schedule, ScheduleRun, Trigger,
+)  # fmt: skip
 CHANGED = "|".join(model._meta.db_table for model in OURS)
 WRITING = re.compile(rf'(INSERT INTO|UPDATE|DELETE FROM) "({CHANGED})"')
 """All that a page may change."""
@@ -324,6 +346,19 @@ def test_the_work_of_another_order_is_not_there(db, tmp_path):
         there = replace(world, operation=OperationFactory(order=order, state="queued"))
         _, answer = knock(client, world, "POST", there.path(template))
         assert answer == Answer(404)
+
+
+@pytest.mark.parametrize("template", [path for path in TABLE if path.startswith(SCHEDULE)])
+def test_the_schedule_of_another_order_is_not_there(template, db, tmp_path):
+    world = world_of(next(persona for persona in PERSONAS if persona.owner), tmp_path)
+    client = browser_of(world.user)
+    own_elsewhere = OrderFactory(customer=world.order.customer)
+    for schedule in (ScheduleFactory(), ScheduleFactory(order=own_elsewhere)):
+        there = replace(world, of_order=schedule)
+        for method, cases in TABLE[template].items():
+            response, answer = knock(client, world, method, there.path(template), cases[0])
+            assert answer == Answer(404), method
+            assert schedule.name not in response.content.decode()
 
 
 def test_an_order_that_is_not_there_and_one_that_is_hidden_look_the_same(db, tmp_path):

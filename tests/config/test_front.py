@@ -178,6 +178,7 @@ LANE_OF = {
     "names": {
         "api/v1/orders/{order}/webhooks/", "api/v1/orders/{order}/webhooks/{webhook}/", f"{ORDER}notifications/add/",
     },
+    "waiting": {"api/v1/orders/{order}/triggers/update/"},
     "pages": {
         "inbox/", f"{ORDER}notifications/", f"{ORDER}notifications/choice/", f"{ORDER}notifications/{{endpoint}}/",
         *(f"{ORDER}notifications/{{endpoint}}/{name}" for name in (
@@ -191,7 +192,14 @@ LANE_OF = {
             "", "preview/", "{schedule}/", "{schedule}/run/", "{schedule}/runs/",
         )),
         "fleet/", "api/v1/orders/{order}/usage/", "api/v1/orders/{order}/protection/",
-        f"{P}triggers/", f"{P}triggers/{{kind}}/",
+        f"{P}triggers/", f"{P}triggers/{{kind}}/", f"{ORDER}triggers/", f"{ORDER}schedules/",
+        f"{ORDER}schedules/calendar/", f"{ORDER}schedules/create/", f"{ORDER}schedules/create/preview/",
+        f"{ORDER}usage/", f"{ORDER}backups/bulk/", f"{P}backups/bulk/",
+        *(f"api/v1/{ORDER}{name}/" for name in ("suspension", "usage/forecast")),
+        *(f"{owner}schedules/{rest}" for owner in (P, f"api/v1/{ORDER}") for rest in (
+            "", "{schedule}/", "{schedule}/run/",
+        )),
+        *(f"{ORDER}schedules/{{schedule}}/{name}/" for name in ("edit", "edit/preview", "run", "pause", "delete")),
         "api/v1/orders/{order}/reprovision/", f"{B}restore/", f"{B}verify/",
         f"{B}undo/",
         "api/v1/operations/{operation}/", "api/v1/operations/{operation}/cancel/", "api/v1/sidecars/enrol/",

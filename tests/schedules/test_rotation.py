@@ -9,48 +9,30 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from backups import kinds
+from backups.errors import LimitReached
 from backups.models import Backup, OperationRole
+from backups.rules import ROTATING_MAX, Rules
+from common.errors import error_detail
+from notices.kinds import EventKind
+from notices.models import Event
 from operations.models import Operation, OperationState
 from operations.services.endings import operation_ended
-from orders.models import BackupFormat, PlanReduction
-from orders.services.plans import REDUCTION_GRACE, order_update, plan_save
-from schedules.models import Rotation
+from orders.models import BackupFormat
+from schedules.models import Rotation, RunState
 from schedules.retention import Reason
 from schedules.services import rotation as rotation_service
 from schedules.services.rotation import rotation_request, rotations_apply
+from schedules.services.runs import run_start
 from schedules.standing import retention_preview, retention_reasons
-from tests.factories import BackupFactory, OperationFactory, PlanFactory, ScheduleFactory
+from tests.factories import BackupFactory, OperationFactory, ScheduleFactory, ScheduleRunFactory
+from tests.schedules.aged import READ, aged, ids, left, of_schedule
 
 pytestmark = pytest.mark.django_db
-
-READ = {"ok": True, "depth": "sample"}
 
 
 @pytest.fixture
 def schedule(rental):
     return ScheduleFactory(order=rental.order, provision=rental.server, retention={"last": 2})
-
-
-def aged(rental, *, hours, **values):
-    """A backup of that age."""
-    made = BackupFactory(provision=rental.server, **values)
-    Backup.objects.filter(id=made.id).update(created_at=timezone.now() - timedelta(hours=hours))
-    return made
-
-
-def of_schedule(rental, schedule, count, **newest):
-    """So many backups of a schedule, an hour apart, the oldest first; the newest was read back."""
-    made = [aged(rental, hours=count - number, schedule_id=schedule.id) for number in range(count)]
-    Backup.objects.filter(id=made[-1].id).update(**{"proof": READ, **newest})
-    return made
-
-
-def left():
-    return set(Backup.objects.filter(deleted_at__isnull=True).values_list("id", flat=True))
-
-
-def ids(backups):
-    return {backup.id for backup in backups}
 
 
 def test_create_of_a_schedule_that_succeeds_asks_for_a_rotation(rental, schedule):
@@ -175,35 +157,46 @@ def test_preview_of_a_schedule_removes_nothing(rental, schedule):
     assert left() == ids(made)
 
 
-def test_smaller_plan_removes_nothing_before_its_date_and_then_the_oldest(rental, admin_user):
-    made = [aged(rental, hours=9 - number) for number in range(5)]
-    small = PlanFactory(backup_limit=2)
-    order_update(order=rental.order, plan=small, name="Server", actor=admin_user)
-    rental.order.refresh_from_db()
-    reduction = PlanReduction.objects.get()
-    standings = retention_reasons(order=rental.order)
-    assert {id_ for id_, standing in standings.items() if standing.goes_at} == ids(made[:3])
-    assert standings[made[0].id].goes_at == reduction.takes_effect_at
-    assert rotations_apply() == 0
-    PlanReduction.objects.update(takes_effect_at=timezone.now() - timedelta(seconds=1))
-    assert rotations_apply() == 3
-    assert left() == ids(made[3:])
-    assert (rotations_apply(), retention_reasons(order=rental.order)[made[4].id].goes) == (0, False)
+def test_backups_of_schedules_make_room_before_those_by_hand(rental, schedule):
+    rental.order.plan.backup_limit = 3
+    rental.order.plan.save()
+    schedule.retention = {}
+    schedule.save()
+    by_hand = aged(rental, hours=90)
+    made = of_schedule(rental, schedule, 3)
+    rotation_request(provision_id=rental.server.id, waits=True)
+    assert rotations_apply() == 1
+    assert left() == ids([by_hand, *made[1:]])
 
 
-def test_plan_that_keeps_less_is_a_reduction_of_each_order_until_it_keeps_enough_again(rental, admin_user):
-    plan = rental.order.plan
-    plan.backup_limit = 20
-    plan.save()
-    plan.backup_limit, plan.schedule_retention = 5, {"daily": 2}
-    plan_save(plan=plan, actor=admin_user)
-    reduction = PlanReduction.objects.get()
-    assert (reduction.backup_limit, reduction.retention) == (20, {})
-    assert timedelta(0) < timezone.now() + REDUCTION_GRACE - reduction.takes_effect_at < timedelta(minutes=1)
-    plan.backup_limit = 8
-    plan_save(plan=plan, actor=admin_user)
-    assert PlanReduction.objects.get(ended_at__isnull=True).backup_limit == 20
-    plan.backup_limit, plan.schedule_retention = 30, {}
-    plan_save(plan=plan, actor=admin_user)
-    assert not PlanReduction.objects.filter(ended_at__isnull=True).exists()
-    assert AuditEvent.objects.filter(action="plan.change", actor=admin_user).count() == 3
+def test_scheduled_backup_at_the_limit_begins_until_too_many_wait(rental, schedule):
+    rental.order.plan.backup_limit = 2
+    rental.order.plan.save()
+    made = of_schedule(rental, schedule, 2)
+    rules = Rules(user=None, order=rental.order)
+    rules.create_require(rental.server, rotates=True)
+    with pytest.raises(LimitReached):
+        rules.create_require(rental.server)
+    for number in range(ROTATING_MAX):
+        Rules(user=None, order=rental.order).create_require(rental.server, rotates=True)
+        made.append(aged(rental, hours=0, schedule_id=schedule.id, proof=READ if number == 9 else None))
+    with pytest.raises(LimitReached):
+        Rules(user=None, order=rental.order).create_require(rental.server, rotates=True)
+    Backup.objects.filter(id=made[-1].id).update(proof=READ)
+    rotation_request(provision_id=rental.server.id, waits=True)
+    assert rotations_apply() == ROTATING_MAX
+    assert left() == ids(made[-2:])
+    Rules(user=None, order=rental.order).create_require(rental.server, rotates=True)
+
+
+def test_schedule_whose_limit_is_all_locked_is_told_as_a_failure(rental, schedule):
+    rental.order.plan.backup_limit = 1
+    rental.order.plan.save()
+    aged(rental, hours=9, locked=True)
+    run = ScheduleRunFactory(schedule=schedule, provision=rental.server)
+    assert run_start(run.id, now=run.starts_at) is False
+    run.refresh_from_db()
+    assert (run.state, run.error_code) == (RunState.FAILED, "limit_reached")
+    event = Event.objects.get(kind=EventKind.BACKUP_FAILED)
+    assert (event.order, event.schedule_id, event.code) == (rental.order, schedule.id, "limit_reached")
+    assert "1 backup" in error_detail(code=event.code, params=event.params["error"])

@@ -11,11 +11,11 @@ from typing import Any
 
 import grpc
 
+from pipelines.pacing import NO_LIMIT
 from sidecar.calls.calls import Calls
 from sidecar.calls.fences import Fences
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
-from sidecar.pacing import NO_LIMIT
 from sidecar.places.finding import NO_LINKS
 from sidecar.snapshot.service import Snapshots
 from sidecar.snapshot.sessions import Sessions

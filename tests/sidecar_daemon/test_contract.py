@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.pacing import NO_LIMIT
 from sidecar.calls.calls import Calls
 from sidecar.calls.fences import Fences
 from sidecar.daemon.service import FileIO
 from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
-from sidecar.pacing import NO_LIMIT
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
 from sidecar.scratch.scratch import Scratch

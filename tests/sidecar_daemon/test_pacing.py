@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sidecar.pacing import Bandwidth, low_priority
+from pipelines.pacing import Bandwidth
+from sidecar.pacing import low_priority
 
 IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
 LOWEST = 2 << 13 | 7

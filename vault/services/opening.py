@@ -30,14 +30,6 @@ from vault.services.keys import data_key_get
 log = logging.getLogger(__name__)
 
 
-def target_default() -> StorageTarget:
-    """The default target, which stores new backups. Raises StorageUnavailableError when no target is set up."""
-    target = StorageTarget.objects.filter(is_default=True).first()
-    if target is None:
-        raise StorageUnavailableError
-    return target
-
-
 def target_settings(target: StorageTarget) -> Any:
     """The settings of a target, as its kind has them. Raises OptionInvalid."""
     kind = kind_named(target.kind)

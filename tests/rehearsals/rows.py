@@ -38,11 +38,11 @@ def _age(by: timedelta) -> None:
 
     with transaction.atomic():
         for model in apps.get_models():
-            columns = model._meta.concrete_fields  # noqa: SLF001  # Django's public name for it
+            columns = model._meta.concrete_fields  # Django's public name for it
             times = [column.attname for column in columns if type(column) is models.DateTimeField]
             if times and apps.get_containing_app_config(model.__module__).label != QUEUE:
                 for step in (-FAR, FAR - by):
-                    model._default_manager.update(**{name: F(name) + step for name in times})  # noqa: SLF001
+                    model._default_manager.update(**{name: F(name) + step for name in times})
 
 
 def _story(schedule: str) -> dict[str, Any]:

@@ -185,10 +185,16 @@ class SidecarRefused(SidecarError, code=ErrorCode.SIDECAR_REFUSED):
 
 
 class ScratchFullError(SidecarError, code=ErrorCode.SCRATCH_FULL):
-    """The sidecar's scratch disk has no room left."""
+    """A scratch disk has no room left: the sidecar's, or with `needed_bytes` and `free_bytes` that of test restores."""
 
     title = _("Temporary disk full")
     message = _("The temporary disk beside your server is full. Nothing was changed. Please ask your host.")
+    instead = {
+        "needed_bytes": _(
+            "The portal's disk for test restores has too little free space: at least %(needed_bytes)s are needed and "
+            "%(free_bytes)s are free. Your backup and your server were not touched. Please ask your host."
+        )
+    }
 
 
 class ServerNotStopped(SidecarError, code=ErrorCode.SERVER_NOT_STOPPED):

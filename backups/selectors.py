@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, UUIDField
 
 from accounts.models import User
 from backups import kinds
@@ -118,6 +118,12 @@ def backup_newest_good(provision: Provision) -> Backup | None:
 
 def _newest_good(provision_id: UUID, *, source: str) -> QuerySet[Backup]:
     return Backup.objects.filter(GOOD, provision=provision_id, source=source).order_by("-completed_at")
+
+
+def order_proven_at(order: Order) -> datetime | None:
+    """When a good backup of an order was last restored for a test."""
+    found: datetime | None = Backup.objects.filter(GOOD, order=order).aggregate(at=Max("proven_at"))["at"]
+    return found
 
 
 def asset_readable(*, user: User, asset_id: UUID) -> bool:

@@ -14,6 +14,7 @@ from backups.api.files import BackupFilesView
 from backups.api.forecast import OrderForecastView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
+from backups.api.trials import OrderTrialsView
 from backups.api.usage import OrderUsageView
 from backups.api.verification import BackupVerifyView
 from backups.api.versions import SearchView, VersionsView
@@ -41,6 +42,7 @@ from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
 from backups.web.restore import BackupUndoView as BackupUndoPageView
 from backups.web.restore import BackupVolumeView
+from backups.web.trials import TrialsPageView
 from backups.web.verification import BackupVerifyPageView
 from backups.web.versions import FileCompareView, OrderFilesView
 
@@ -58,6 +60,7 @@ web = [
     path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
     path(f"{_ORDER}backups/bulk/", BackupsBulkView.as_view(), name="page-backups-bulk"),
+    path(f"{_ORDER}test-restores/", TrialsPageView.as_view(), name="page-order-trials"),
     path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}exclude/estimate/", OrderExcludeView.as_view(estimates=True), name="page-order-exclude-estimate"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
@@ -90,6 +93,7 @@ api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
     path("orders/<id:order>/usage/forecast/", OrderForecastView.as_view(), name="order-usage-forecast"),
+    path("orders/<id:order>/test-restores/", OrderTrialsView.as_view(), name="order-trials"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
     path(f"{_BACKUPS}bulk/", BackupBulkView.as_view(), name="backup-bulk"),
     path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),

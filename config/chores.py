@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from accounts.services.sessions import sessions_expire
 from backups.reconcile.run import reconcile_upkeep
+from backups.services.archive_checks import archives_check_due
 from backups.services.exchanges import exchanges_settle
 from backups.services.safety import safety_expire
 from backups.services.suspension import suspensions_advance
@@ -53,6 +54,7 @@ CHORES = (
     Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted, longest=SHORT),
     Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
     Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat, longest=SHORT),
+    Chore(name="read archives again", every=OFTEN, run=archives_check_due, longest=SHORT),
     Chore(name="start test restores", every=OFTEN, run=trials_due, longest=SHORT),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="notices", every=HOURLY, run=notices_dispatch, wanted=notices_due, longest=SHORT),

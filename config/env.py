@@ -38,6 +38,7 @@ KNOWN = frozenset(
         "SAVEPOINT_TRUSTED_PROXIES",
         "SAVEPOINT_WORKERS",
         "SAVEPOINT_OPERATIONS_MAX",
+        "SAVEPOINT_TRIAL_MIB",
         "SAVEPOINT_OPERATIONS_PER_HOST",
         "SAVEPOINT_OPERATIONS_PER_TARGET",
         "SAVEPOINT_LOG_LEVEL",
@@ -80,6 +81,7 @@ class Environment:
     url: str
     trusted_proxies: int
     workers: int
+    trial_mib: int
     operations_max: int
     operations_per_host: int
     operations_per_target: int
@@ -117,6 +119,7 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         url=url,
         trusted_proxies=_integer(environ, "SAVEPOINT_TRUSTED_PROXIES", default=0, lowest=0, highest=10),
         workers=_integer(environ, "SAVEPOINT_WORKERS", default=2, lowest=1, highest=64),
+        trial_mib=_integer(environ, "SAVEPOINT_TRIAL_MIB", default=2048, lowest=64, highest=1 << 20),
         operations_max=_integer(environ, "SAVEPOINT_OPERATIONS_MAX", default=0, lowest=0, highest=10_000),
         operations_per_host=_integer(environ, "SAVEPOINT_OPERATIONS_PER_HOST", default=4, lowest=0, highest=10_000),
         operations_per_target=_integer(

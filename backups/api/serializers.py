@@ -55,6 +55,7 @@ class ProofSerializer(serializers.Serializer[Any]):
     seconds = serializers.FloatField()
     counted = serializers.DictField(child=serializers.IntegerField(), help_text="What was looked at.")
     ok = serializers.BooleanField()
+    damaged = DamagedFileSerializer(many=True, default=list, help_text="The first damaged files, at most 3.")
 
 
 class BackupSerializer(serializers.Serializer[Any]):

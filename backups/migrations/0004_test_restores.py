@@ -14,4 +14,13 @@ class Migration(migrations.Migration):
             name="proven_at",
             field=models.DateTimeField(null=True),
         ),
+        migrations.AddField(
+            model_name="backup",
+            name="read_at",
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddIndex(
+            model_name="backup",
+            index=models.Index(condition=models.Q(("format", "archive")), fields=["read_at"], name="backup_read"),
+        ),
     ]

@@ -54,7 +54,8 @@ class Backup(models.Model):
     `{"files": n|null, "paths": [{"path", "reason"}, …], "content"}`: their number (null: no file can), the first 100,
     and whether only reading all data finds them; null when none is known. proof: the result of the newest
     verification, as the API shows it; that of a test restore stays until the next one, or until damage is found.
-    proven_at: the time of the newest test restore, null without one, and once damage is found. schedule_id: the
+    proven_at: the time of the newest test restore, null without one, and once damage is found. read_at: when all of an
+    archive was last read to verify it, whatever was found. schedule_id: the
     schedule of the run that made it, null for any other; a deleted schedule leaves its id. tags: short words.
     operation: the newest one, at hand so that one statement reads both as they were at one moment.
     """
@@ -94,6 +95,7 @@ class Backup(models.Model):
     damaged = models.JSONField(null=True)
     proof = models.JSONField(null=True)
     proven_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     completed_at = models.DateTimeField(null=True)
@@ -112,6 +114,7 @@ class Backup(models.Model):
                 fields=["schedule_id", "-created_at"], name="backup_of_schedule", condition=Q(schedule_id__isnull=False)
             ),
             models.Index(fields=["expires_at"], name="backup_expiring", condition=Q(expires_at__isnull=False)),
+            models.Index(fields=["read_at"], name="backup_read", condition=Q(format=BackupFormat.ARCHIVE)),
         ]
         permissions = [("read_customer_data", _("May download and browse customers' backups"))]
         constraints = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ DAMAGED_KEPT = 100
 THOROUGH = frozenset({Depth.DATA, Depth.RESTORE})
 """The depths that read all data."""
 NAMED = 3
-"""So many of them are named by a refusal."""
+"""So many of them are named by a refusal, and by a proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,19 +87,21 @@ def verified_record(backup: Backup, result: Verified) -> bool:
             "seconds": round(result.seconds, 3),
             "counted": result.counted,
             "ok": result.whole,
+            "damaged": _named(result.kept[:NAMED]),
         }
         rows = Backup.objects.filter(id=backup.id)
         archive = current.format == BackupFormat.ARCHIVE
+        read = {"read_at": now} if result.depth in THOROUGH else {}
         if not result.whole:
             # An archive restores as a whole or not at all: there is nothing to name.
-            compare_and_set(rows, proof=proof, proven_at=None, damaged=None if archive else _damaged(result))
+            compare_and_set(rows, proof=proof, proven_at=None, damaged=None if archive else _damaged(result), **read)
             damage_note(current, code=READ_DAMAGED if archive else SNAPSHOT_DAMAGED, files=result.files or 0)
             return False
         thorough = archive or bool(current.damaged and current.damaged.get("content"))
         if current.degraded and thorough and result.depth not in THOROUGH:
             # Only as thorough a look as the one that found this damage can take it back.
             return False
-        values: dict[str, Any] = {"damaged": None, "verified_at": now}
+        values: dict[str, Any] = {"damaged": None, "verified_at": now, **read}
         if result.depth is Depth.RESTORE:
             values["proven_at"] = now
         if result.depth is Depth.RESTORE or current.proven_at is None:
@@ -110,8 +112,11 @@ def verified_record(backup: Backup, result: Verified) -> bool:
 
 
 def _damaged(result: Verified) -> dict[str, Any]:
-    paths = [{"path": path_text(path), "reason": reason} for path, reason in result.kept]
-    return {"files": result.files, "paths": paths, "content": result.content}
+    return {"files": result.files, "paths": _named(result.kept), "content": result.content}
+
+
+def _named(kept: Iterable[tuple[bytes, str]]) -> list[dict[str, str]]:
+    return [{"path": path_text(path), "reason": reason} for path, reason in kept]
 
 
 def whole_require(backup: Backup, paths: Collection[bytes] = ()) -> None:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
 
+from backups.errors import ScratchFullError
 from common.errors import PortalDiskUnwritable
 from trees.filesystem import Filesystem
 from trees.folders import fd_closing, folder_open, folder_scan
 from trees.removal import folder_clear, folder_remove
 
-FOLDER = "trials"
+FOLDER: Final = "trials"
+RESERVE_BYTES: Final = 256 << 20
+"""So much of the disk is left free for the portal itself."""
+LEAST_BYTES: Final = 64 << 20
+"""A test restore of more content does not begin with less room: its slices would be too small to be worth the time."""
 
 
 @contextmanager
 def trial_folder(name: str) -> Iterator[int]:
     """A descriptor of a new, empty, locked folder, which is removed when the block ends.
 
-    What a killed worker left is removed first. Raises PortalDiskUnwritable; the block's own OSErrors are raised as it.
+    What a killed worker left is removed first. Raises ScratchFullError and PortalDiskUnwritable, also for the block's
+    own OSErrors.
     """
     try:
         with _top() as top:
@@ -40,7 +48,30 @@ def trial_folder(name: str) -> Iterator[int]:
                     folder_clear(folder, Filesystem())
                     os.rmdir(os.fsencode(name), dir_fd=top)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ScratchFullError(
+                needed_bytes=RESERVE_BYTES + LEAST_BYTES, free_bytes=_free_bytes(settings.SAVEPOINT_HOME)
+            ) from error
         raise PortalDiskUnwritable from error
+
+
+def trial_room(folder: int, *, content_bytes: int) -> int:
+    """The bytes that a test restore of so much content may write at a time: the setting, or less on a fuller disk.
+
+    Raises ScratchFullError when that is too little.
+    """
+    free = _free_bytes(folder)
+    most = settings.SAVEPOINT_TRIAL_MIB << 20
+    room = min(most, free - RESERVE_BYTES)
+    needed = min(LEAST_BYTES, content_bytes, most)
+    if room < needed:
+        raise ScratchFullError(needed_bytes=RESERVE_BYTES + needed, free_bytes=free)
+    return max(room, 1)
+
+
+def _free_bytes(place: int | Path) -> int:
+    found = os.statvfs(place)
+    return found.f_bavail * found.f_frsize
 
 
 def trials_sweep() -> int:

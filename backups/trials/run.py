@@ -11,8 +11,8 @@ from backups.errors import FilesUnavailable, PreviewUnavailable
 from backups.formats.registry import format_of
 from backups.models import Backup, Depth
 from backups.services.proof import DAMAGED_KEPT, Verified
-from backups.trials.folder import trial_folder
-from backups.trials.slices import EXTRA, MISSING, SLICE_BYTES, Slice
+from backups.trials.folder import trial_folder, trial_room
+from backups.trials.slices import EXTRA, MISSING, Slice
 from operations.models import Operation
 from operations.work.lease import Lease
 from repository.errors import ContentDamaged
@@ -21,23 +21,26 @@ from vault.errors import ArchiveDamagedError
 from wire.listing import FILE, FOLDER, LEFT_OUT, Entry, Listing, ListingDamaged, ListingRefused
 
 PHASE = "trial"
+UNREADABLE = "this, or what follows it, cannot be read"
 _COUNTED = {FILE: "files", FOLDER: "folders"}
 
 
-def trial_restore(backup: Backup, operation: Operation, lease: Lease, *, largest: int = SLICE_BYTES) -> Verified:
+def trial_restore(backup: Backup, operation: Operation, lease: Lease) -> Verified:
     """Restore a backup into a private folder of this machine, and compare every file with the list of the backup.
 
-    At most `largest` bytes of it, and one piece, are on the disk at a time. Damage is a result. Raises
-    FilesUnavailable without a list, PortalDiskUnwritable, the lease's errors, and those of storage and keys.
+    Damage is a result. Raises FilesUnavailable without a list, ScratchFullError, PortalDiskUnwritable, the lease's
+    errors, and those of storage and keys.
     """
     began = time.monotonic()
     with trial_folder(f"{operation.id}.{operation.fence}") as folder:
+        largest = trial_room(folder, content_bytes=backup.content_bytes or backup.size_bytes or 0)
         run = _Trial(backup, lease, folder, largest=largest)
         damaged = False
         try:
             run.run()
         except ArchiveDamagedError:
             damaged = True
+            run.unreadable()
         finally:
             run.close()
     return Verified(
@@ -58,6 +61,7 @@ class _Trial:
         self._lease = lease
         self._slice = Slice(folder, largest=largest, wrote=self._wrote)
         self.counted = Counter({"files": 0, "folders": 0, "links": 0, "bytes": 0})
+        self._at = b""
         self.faults = 0
         self.kept: list[tuple[bytes, str]] = []
 
@@ -68,9 +72,11 @@ class _Trial:
             for entry, member in steps:
                 self._lease.checkpoint()
                 self._step(entry, member)
-                if self._slice.full:
-                    self._compare()
         self._compare()
+
+    def unreadable(self) -> None:
+        """Note the path at which nothing more could be read."""
+        self._fault(self._at, UNREADABLE)
 
     def close(self) -> None:
         """Close the descriptors."""
@@ -95,6 +101,9 @@ class _Trial:
             self._restore(entry, member)
 
     def _restore(self, entry: Entry, member: Member) -> None:
+        if not self._slice.room(entry):
+            self._compare()
+        self._at = entry.path
         self.counted[_COUNTED.get(entry.kind, "links")] += 1
         try:
             fault = self._slice.add(entry, *member)

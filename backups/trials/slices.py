@@ -18,8 +18,6 @@ from trees.removal import folder_clear
 from wire.listing import FILE, FOLDER, SYMLINK, Entry
 from wire.listing import HARD_LINK as FURTHER_NAME
 
-SLICE_BYTES: Final = 2 << 30
-"""The content that is on the disk at a time, besides one piece."""
 SLICE_ENTRIES: Final = 20_000
 
 _TYPES: Final = {FILE: REGULAR, FOLDER: DIRECTORY, SYMLINK: SYMBOLIC_LINK, FURTHER_NAME: HARD_LINK}
@@ -36,13 +34,14 @@ Content = Iterable[memoryview | int]
 
 
 class Slice:
-    """Restores entries into an empty folder until `full`; `compare` then reads them back.
+    """Restores entries into an empty folder until there is no `room` for more; `compare` then reads them back.
 
-    A file with more content than a slice passes the disk in parts. A further name of a file of an earlier slice is
-    compared with the listing alone. Every method raises OSError.
+    So at most `largest` bytes, and one piece, are on the disk at a time. A file with more content than a slice passes
+    the disk in parts. A further name of a file of an earlier slice is compared with the listing alone.
+    Every method raises OSError.
     """
 
-    def __init__(self, root: int, *, largest: int = SLICE_BYTES, wrote: Callable[[int], None]) -> None:
+    def __init__(self, root: int, *, largest: int, wrote: Callable[[int], None]) -> None:
         """root: the descriptor of the folder. wrote: is told the bytes of each piece, and raises to end the work."""
         self._root = root
         self._largest = largest
@@ -54,10 +53,11 @@ class Slice:
         self._in_parts: dict[bytes, str] = {}
         self._bytes = 0
 
-    @property
-    def full(self) -> bool:
-        """Whether it is to be compared and cleared before more is added."""
-        return self._bytes >= self._largest or len(self._entries) >= SLICE_ENTRIES
+    def room(self, entry: Entry) -> bool:
+        """Whether an entry can be added before all others are compared and cleared."""
+        if not self._entries:
+            return True
+        return self._bytes + _data_bytes(entry) <= self._largest and len(self._entries) < SLICE_ENTRIES
 
     def add(self, entry: Entry, member: TarMember, content: Content) -> str | None:
         """Restore one entry; return the fault when what is stored is not what the listing says.
@@ -111,7 +111,7 @@ class Slice:
         at, name = self._tree.parent(entry.path)
         fd = self._filesystem.make_file(name, at=at)
         try:
-            if (entry.data if entry.hash else entry.size) > self._largest:
+            if _data_bytes(entry) > self._largest:
                 self._in_parts[entry.path] = self._parts_pass(fd, entry, content)
             else:
                 for length in content_write(fd, content):
@@ -200,6 +200,13 @@ class Slice:
             return None if digest_matches(digest, entry) else OTHER_CONTENT
         finally:
             os.close(fd)
+
+
+def _data_bytes(entry: Entry) -> int:
+    """The bytes that a file takes on a disk, as far as its listing knows; 0 for anything else."""
+    if entry.kind != FILE:
+        return 0
+    return entry.data if entry.hash else entry.size
 
 
 def _differs(entry: Entry, member: TarMember) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -106,12 +107,17 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The newest verification: when, and in words what was looked at and found. counted: may be empty."""
+    """The newest verification: when, how long it took, and in words what was looked at and found.
+
+    counted: may be empty. damaged: the first paths that are not right.
+    """
 
     at: datetime
     ok: bool
     said: str
     counted: str
+    took: timedelta
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +208,8 @@ def _proof(stored: dict[str, Any]) -> Proof:
         counted=ngettext("%(count)s file was checked.", "%(count)s files were checked.", files) % {"count": files}
         if files
         else "",
+        took=timedelta(seconds=ceil(stored["seconds"])),
+        damaged=tuple(found["path"] for found in stored.get("damaged", []) if found["path"]),
     )
 
 

@@ -128,6 +128,11 @@ def tabs_of(request: HttpRequest, order: Order) -> list[Tab]:
     return [tab for tab in _TABS.values() if tab.shown is None or tab.shown(request, order)]
 
 
+def head_of(request: HttpRequest, order: Order) -> dict[str, Any]:
+    """The added pages, for the head of those pages of an order that stand below this app."""
+    return {"tabs": tabs_of(request, order)}
+
+
 def _register(known: dict[str, Registered], added: Iterable[Registered]) -> None:
     for one in added:
         if one.name in known:

@@ -94,7 +94,7 @@ def suspension_record(step: SuspensionStep) -> None:
         params |= {"days": step.days, "backups": step.backups}
     if step.locked:
         params["locked"] = ", ".join(map(name_isolated, step.locked))
-    event_record(kind=EventKind.ORDER_SUSPENDED, order=step.order, subject_id=step.order.id, **params)
+    event_record(kind=EventKind.ORDER_SUSPENDED, order=step.order, subject_id=step.order.id, params=params)
 
 
 def heartbeat_signal(*, order: Order, signal: Signal, schedule_id: UUID | None = None) -> int:

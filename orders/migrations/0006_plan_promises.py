@@ -36,6 +36,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="order",
+            name="trial_days",
+            field=models.PositiveIntegerField(blank=True, null=True, verbose_name="days between test restores"),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("trial_days__lte", 366)), name="order_trial_days_sane"
+            ),
+        ),
+        migrations.AddField(
+            model_name="order",
             name="next_trial_at",
             field=models.DateTimeField(null=True),
         ),

@@ -18,7 +18,8 @@ class Order(models.Model):
 
     suspended_at: the time from which nothing new may be made. removal_at: when the backups of a suspended order are
     removed; until then they can be downloaded. warned_at, warned_days: the newest warning before that, and how many
-    days before it is due. terminates: the order itself is deleted with its backups. next_trial_at: when its
+    days before it is due. terminates: the order itself is deleted with its backups. trial_days: the customer's own
+    choice in place of the plan's days, never fewer (0: no test restores); null for the plan's. next_trial_at: when its
     newest good backup is restored for a test; null before that is known. The row is also the lock under which limits
     are counted.
     """
@@ -32,6 +33,7 @@ class Order(models.Model):
     warned_at = models.DateTimeField(null=True)
     warned_days = models.PositiveSmallIntegerField(null=True)
     terminates = models.BooleanField(_("deleted with its backups"), default=False)
+    trial_days = models.PositiveIntegerField(_("days between test restores"), null=True, blank=True)
     next_trial_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -44,6 +46,7 @@ class Order(models.Model):
             models.Index(fields=["removal_at"], name="order_removal", condition=models.Q(suspended_at__isnull=False)),
         ]
         constraints = [
+            models.CheckConstraint(name="order_trial_days_sane", condition=models.Q(trial_days__lte=366)),
             models.CheckConstraint(
                 name="order_removal_only_while_suspended",
                 condition=models.Q(suspended_at__isnull=False)
@@ -63,6 +66,13 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def days_of_trials(self) -> int:
+        """The days between two test restores, 0 for none: the customer's choice, within the plan."""
+        if self.trial_days is None or not self.plan.trial_days:
+            return self.plan.trial_days
+        return self.trial_days and max(self.trial_days, self.plan.trial_days)
 
     @property
     def is_suspended(self) -> bool:

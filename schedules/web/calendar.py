@@ -56,8 +56,9 @@ VIEWS: dict[View, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Runs of one schedule in one cell that came to the same end, or its times to come."""
+    """Runs of one schedule in one cell that came to the same end, or its times to come. at: the first."""
 
+    at: datetime
     schedule: str
     time: str
     label: str
@@ -175,6 +176,8 @@ def _fill(cells: Sequence[Cell], *, order: Order, view: View) -> None:
     for schedule in schedules.values():
         for place, times in _coming(schedule, begins=begins, end=end).items():
             cells[place].entries.extend(_planned(schedule, times))
+    for cell in cells:
+        cell.entries.sort(key=lambda entry: entry.at)
 
 
 def _clock(moment: datetime) -> datetime:
@@ -195,12 +198,13 @@ def _past(
         .annotate(count=Count("id"), first=Min("due_at"))
     )
     found: dict[datetime, list[Entry]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row["first"]):
+    for row in rows:
         state = RunState(row["state"])
         tone, icon = RUN_LOOKS[state]
         at = f"{row['first'].astimezone(zone):%H:%M}"
         count = number_text(row["count"]) if row["count"] > 1 else ""
-        found[row["cell"]].append(Entry(schedules[row["schedule"]].name, at, str(state.label), tone, icon, count))
+        name = schedules[row["schedule"]].name
+        found[row["cell"]].append(Entry(row["first"], name, at, str(state.label), tone, icon, count))
     return found
 
 
@@ -227,14 +231,12 @@ def _coming(schedule: Schedule, *, begins: Sequence[datetime], end: datetime) ->
 def _planned(schedule: Schedule, times: Sequence[datetime]) -> Iterator[Entry]:
     """The entries of one schedule in one cell."""
     reader: tzinfo = timezone.get_current_timezone()
-    clocks = [f"{at.astimezone(reader):%H:%M}" for at in times]
     label = _("Planned")
-    if len(clocks) > TIMES_SHOWN:
-        often = _("from %(time)s on, several times") % {"time": clocks[0]}
-        yield Entry(schedule.name, often, label, "plain", "calendar")
-        return
-    for clock in clocks:
-        yield Entry(schedule.name, clock, label, "plain", "calendar")
+    often = len(times) > TIMES_SHOWN
+    for at in times[:1] if often else times:
+        clock = f"{at.astimezone(reader):%H:%M}"
+        said = _("from %(time)s, several") % {"time": clock} if often else clock
+        yield Entry(at, schedule.name, said, label, "plain", "calendar")
 
 
 def _title(view: View, day: date, cells: Sequence[Cell]) -> str:

@@ -29,7 +29,6 @@ from orders.patterns import patterns_of
 from orders.retention import RULES
 from orders.rights import OrderRight, order_rights
 from orders.selectors import PlanPromise, order_promise
-from schedules.errors import ScheduleOfPlan
 from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.rules import change_require, delete_require
 from schedules.selectors import last_runs, next_runs, order_schedules
@@ -154,7 +153,6 @@ class SchedulesView(OrderPageView):
             **self.page_context(),
             "cards": [_card(schedule, last.get(schedule.id), promise=promise, now=now) for schedule in schedules],
             "allowed": allowed_of(self.user, order),
-            "of_plan": ScheduleOfPlan().detail,
             "problem": workers_problem(),
         }
         return render(request, "schedules/schedules.html", context)

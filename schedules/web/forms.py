@@ -38,6 +38,9 @@ KEEPS = {
 }
 """The label of each rule of a retention."""
 
+EVERY = "every"
+"""The choice of every server of an order."""
+
 TIME = {"type": "time", "step": "60"}
 
 
@@ -56,7 +59,7 @@ class ScheduleForm(forms.Form):
     use_required_attribute = False
 
     name = NameField()
-    server = forms.ChoiceField(label=gettext_lazy("Server"), required=False)
+    server = forms.ChoiceField(label=gettext_lazy("Server"))
     mode = forms.ChoiceField(
         label=gettext_lazy("How often"), choices=list(MODES.items()), widget=forms.RadioSelect, initial=Often.DAILY
     )
@@ -112,7 +115,7 @@ class ScheduleForm(forms.Form):
                 label=KEEPS[rule], required=False, min_value=0, max_value=KEPT_MAX, initial=self.initial.get(rule)
             )
         every = gettext_lazy("Every server of the order, also a later one")
-        self._choices("server", [(str(server.id), server.name), ("", every)])
+        self._choices("server", [(str(server.id), server.name), (EVERY, every)])
         self._choices("time_zone", [(name, name) for name in sorted({*time_zones(), zone})])
         self.fields["time_zone"].initial = zone
         formats = [BackupFormat(name) for name in plan.formats or BackupFormat.values]
@@ -152,7 +155,8 @@ class ScheduleForm(forms.Form):
     @property
     def provision_id(self) -> UUID | None:
         """The server of the valid form; None for every server."""
-        return UUID(self.cleaned_data["server"]) if self.cleaned_data["server"] else None
+        chosen = self.cleaned_data["server"]
+        return None if chosen == EVERY else UUID(chosen)
 
     def settings(self, *, paused: bool = False) -> Settings:
         """The settings that the valid form states."""
@@ -205,7 +209,7 @@ def initial_of(settings: Settings, *, provision_id: UUID | None) -> dict[str, An
     clock = f"{rule.at:%H:%M}"
     return {
         "name": settings.name,
-        "server": str(provision_id) if provision_id else "",
+        "server": str(provision_id) if provision_id else EVERY,
         "mode": rule.often.value,
         "hourly_minute": rule.minute,
         "daily_time": clock,

@@ -161,6 +161,9 @@
     if (xhr.status === 401) signOut();
   });
 
+  // Of a row of tabs that is wider than the window, the current one is in sight.
+  document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
   // A page that just came: its messages are announced, what is wrong on it has the focus.
   showModes();
   said = document.querySelector("[data-announce]")?.dataset.announce;

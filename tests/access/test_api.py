@@ -76,6 +76,10 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         "POST": [staff("change_order"), staff("delete_order", body={"terminates": True})],
         "DELETE": [staff("change_order")],
     },
+    "api/v1/orders/{order}/test-restores/": {
+        **reading(),
+        "PATCH": [writing(R.SCHEDULES, S.MANAGE, ok=200, body={"days": 60})],
+    },
     "api/v1/orders/{order}/protection/": reading(),
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},

@@ -18,6 +18,7 @@ from backups.models import Backup, BackupStatus
 from common.models import IdempotencyRecord
 from notices.models import Delivery, Endpoint, Preference
 from operations.models import Operation
+from orders.models import Order
 from orders.rights import STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
 from schedules.models import Schedule, ScheduleRun, Trigger
@@ -107,7 +108,7 @@ def trying(body):
 
 R = OrderRight
 SCHEDULE = "orders/{order}/schedules/{schedule}/"
-NIGHTLY = {"name": "Nightly", "mode": "daily", "daily_time": "04:00", "time_zone": "UTC"}
+NIGHTLY = {"name": "Nightly", "server": "every", "mode": "daily", "daily_time": "04:00", "time_zone": "UTC"}
 CRASH_OFF = {"kind": "crash", "interval_minutes": "60"}
 BACKUP = "orders/{order}/backups/{backup}/"
 ENDPOINT = "orders/{order}/notifications/{endpoint}/"
@@ -126,6 +127,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         (R.DELETE, None), body={"action": "lock"}, ok=Answer(302, "warning"), staff_go_on=True
     ),
     "orders/{order}/exclude/estimate/": {**reading(), "POST": reading()["GET"]},
+    "orders/{order}/test-restores/": asking(R.SCHEDULES, body={"days": "60"}),
     "orders/{order}/exclude/": asking(R.DELETE, body={"exclude": "*.log"}, staff_go_on=True),
     BACKUP: reading(),
     f"{BACKUP}detail/": reading(),
@@ -203,7 +205,8 @@ def found(methods, persona):
 
 
 OURS = (
-    Backup, Operation, IdempotencyRecord, Provision, Endpoint, Delivery, Preference, Schedule, ScheduleRun, Trigger,
+    Order, Backup, Operation, IdempotencyRecord, Provision, Endpoint, Delivery, Preference, Schedule, ScheduleRun,
+    Trigger,
 )  # fmt: skip
 CHANGED = "|".join(model._meta.db_table for model in OURS)
 WRITING = re.compile(rf'(INSERT INTO|UPDATE|DELETE FROM) "({CHANGED})"')

@@ -44,6 +44,8 @@ WITHOUT_SECOND_FACTOR = {
     "second factor, set up": "/accounts/2fa/totp/activate/",
 }
 
+STAFF = {"fleet": "/fleet/", "fleet, protected": "/fleet/?state=protected"}
+
 NO_PAGES = {
     "page-order-backups",
     "page-order-exclude-estimate",
@@ -56,6 +58,16 @@ NO_PAGES = {
     "page-backup-file-download",
     "page-backup-retry",
     "page-operation-cancel",
+    "page-backups-bulk",
+    "page-schedule-create-preview",
+    "page-schedule-edit-preview",
+    "page-order-notifications-choice",
+    "page-order-notifications-add",
+    "page-order-endpoint-test",
+    "page-order-endpoint-switch",
+    "page-order-endpoint-rotate",
+    "page-order-delivery-replay",
+    "notices-unsubscribe",
     "usersessions_end",
     "mfa_download_recovery_codes",
     # Shown between two steps of a sign-in, which has tests of its own.
@@ -66,14 +78,20 @@ NO_PAGES = {
 
 @dataclass(frozen=True)
 class Furnished:
-    """A user with everything that pages can show, and a user with nothing."""
+    """A user with everything that pages can show, a user with nothing, and one of the staff."""
 
     person: Person
     newcomer: Person
+    staff: Person
     order: Rented
 
     places: dict[str, str]
     """The path of each page of `person`, by its description."""
+
+    @property
+    def people(self) -> list[Person | None]:
+        """Everybody who visits a page."""
+        return [None, self.person, self.newcomer, self.staff]
 
     @property
     def all(self) -> list[tuple[str, Person | None, str]]:
@@ -81,6 +99,7 @@ class Furnished:
         return [
             *((name, None, path) for name, path in OPEN.items()),
             *((name, self.newcomer, path) for name, path in WITHOUT_SECOND_FACTOR.items()),
+            *((name, self.staff, path) for name, path in STAFF.items()),
             *((name, self.person, path) for name, path in self.places.items()),
         ]
 
@@ -123,6 +142,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "order, restoring": restoring.path,
         "activity": f"{full.path}activity/",
         "files to leave out": f"{full.path}exclude/",
+        **_of_schedules(house, full, empty),
         "backup, restoring": restoring.backup(subject),
         "backup, ready": full.backup(rows["ready"]),
         "backup, failed": full.backup(rows["failed"]),
@@ -139,7 +159,50 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "revoke a token": f"/account/tokens/{token}/revoke/",
         **ACCOUNT,
     }
-    return Furnished(person=person, newcomer=newcomer, order=full, places=places)
+    staff = house.person(staff=True, **preferences)
+    return Furnished(person=person, newcomer=newcomer, staff=staff, order=full, places=places)
+
+
+def _of_schedules(house: House, full: Rented, empty: Rented) -> dict[str, str]:
+    """The pages of schedules, triggers, usage and notices, with every state that they show."""
+    nightly = house.do(
+        "schedule", order=full.order, name="Nightly", cron="0 4 * * *", time_zone="America/Argentina/Buenos_Aires",
+        runs={"succeeded": 20, "failed": 44, "skipped": 68, "unchanged": 92},
+        retention={"last": 3, "daily": 7, "weekly": 4}, tags=["nightly", "before_the_update_of_all_mods"],
+        exclude="*.log", only_if_changed=True,
+    )  # fmt: skip
+    house.do("schedule", order=full.order, name="Every_quarter_of_an_hour_of_every_day", cron="*/15 * * * *")
+    house.do("schedule", order=full.order, name="Paused", cron="0 0 1 1 *", paused=True)
+    house.do("schedule", order=full.order, name="Broken", cron="no", error_code="schedule_broken")
+    house.do("schedule", order=full.order, name="Plan", cron="30 3 * * 1", of_plan=True, runs={"failed": 5})
+    house.do("trigger", order=full.order, kind="crash", error_code="game_not_watched")
+    house.do("trigger", order=full.order, kind="changed_bytes", limit_bytes=64 * MIB)
+    house.do(
+        "notices", order=full.order, username=full.owner.username,
+        kinds=["backup.recovered", "backup.failed", "backup.absent", "limit.near", "restore.succeeded"],
+    )  # fmt: skip
+    endpoint = house.do("endpoint", order=full.order)
+    here, one = f"{full.path}schedules/", f"{full.path}schedules/{nightly}/"
+    return {
+        "schedules": here,
+        "schedules, none": f"{empty.path}schedules/",
+        "schedule, new": f"{here}create/",
+        "schedule, edit": f"{one}edit/",
+        "schedule, run": f"{one}run/",
+        "schedule, pause": f"{one}pause/",
+        "schedule, delete": f"{one}delete/",
+        "calendar": f"{here}calendar/",
+        "calendar, week": f"{here}calendar/?view=week",
+        "calendar, day": f"{here}calendar/?view=day",
+        "triggers": f"{full.path}triggers/",
+        "triggers, none": f"{empty.path}triggers/",
+        "usage": f"{full.path}usage/",
+        "notifications": f"{full.path}notifications/",
+        "address": f"{full.path}notifications/{endpoint}/",
+        "address, remove": f"{full.path}notifications/{endpoint}/delete/",
+        "inbox": "/inbox/",
+        "choice of notices": "/account/notices/",
+    }
 
 
 def _with_every_row(house: House, owner: Person) -> tuple[Rented, dict[str, str]]:

@@ -16,6 +16,8 @@ from importlib import import_module
 from itertools import count
 from typing import Any
 
+from tests.browser import seed_schedules
+
 PASSWORD = "grass-roof-lantern"
 WORKER = "browser-tests:0"
 BEAT_SECONDS = 3.0
@@ -298,6 +300,7 @@ COMMANDS = (
     progress,
     finish,
     files,
+    *seed_schedules.COMMANDS,
 )
 
 

@@ -20,7 +20,7 @@ CALM = {"reduced_motion": "reduce"}
 @SCREENS
 def test_axe_finds_nothing_on_any_page(screen, furnished, visit):
     visit.expects("status of 404")
-    pages = {person: visit(person, **screen, **CALM) for person in (None, furnished.person, furnished.newcomer)}
+    pages = {person: visit(person, **screen, **CALM) for person in furnished.people}
     found = {}
     for name, person, path in furnished.all:
         page = pages[person]

@@ -6,12 +6,14 @@ from django.urls import resolve
 
 import accounts.urls
 import backups.urls
-from tests.browser.places import NO_PAGES, OPEN, WITHOUT_SECOND_FACTOR
+import notices.urls
+import schedules.urls
+from tests.browser.places import NO_PAGES
 
 
 def test_every_page_of_the_product_is_visited(furnished):
-    paths = [*OPEN.values(), *WITHOUT_SECOND_FACTOR.values(), *furnished.places.values()]
-    paths = [path.partition("?")[0] for path in paths if path != "/nothing/here/"]
+    paths = [path.partition("?")[0] for _, _, path in furnished.all if path != "/nothing/here/"]
     visited = {resolve(path).url_name for path in paths}
-    pages = {pattern.name for pattern in [*accounts.urls.web, *backups.urls.web]}
+    apps = (accounts, backups, notices, schedules)
+    pages = {pattern.name for app in apps for pattern in app.urls.web}
     assert visited == pages - NO_PAGES

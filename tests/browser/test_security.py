@@ -31,7 +31,7 @@ def policy_of(headers: dict[str, str]) -> dict[str, str]:
 
 
 def test_every_page_has_the_policy_and_nothing_that_it_forbids(furnished, visit):
-    pages = {person: visit(person) for person in (None, furnished.person, furnished.newcomer)}
+    pages = {person: visit(person) for person in furnished.people}
     found = {}
     for name, person, path in furnished.all:
         response = pages[person].request.get(path)
@@ -42,7 +42,7 @@ def test_every_page_has_the_policy_and_nothing_that_it_forbids(furnished, visit)
 
 
 def test_every_page_is_kept_from_caches_and_other_sites(furnished, visit):
-    pages = {person: visit(person) for person in (None, furnished.person, furnished.newcomer)}
+    pages = {person: visit(person) for person in furnished.people}
     found = {}
     for name, person, path in furnished.all:
         headers = pages[person].request.get(path).headers

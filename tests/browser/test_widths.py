@@ -51,8 +51,7 @@ def test_no_page_scrolls_sideways_in_any_language(furnished, visit):
     visit.expects("status of 404")
     languages = sorted(code for code, _ in settings.LANGUAGES)
     assert len(languages) == 9
-    people = (None, furnished.person, furnished.newcomer)
-    pages = {person: visit(person, "/nothing/here/", bypass_csp=True) for person in people}
+    pages = {person: visit(person, "/nothing/here/", bypass_csp=True) for person in furnished.people}
     for page in pages.values():
         page.evaluate(
             "document.body.style.cssText = 'display: block; inline-size: 1500px'; document.body.replaceChildren()"

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from pathlib import Path
 
 import pytest
+from django_q.signals import post_spawn
 
 from backups.models import Backup, Depth
 from backups.services.verification import backup_verify
+from backups.trials import folder, slices
 from backups.trials import run as trials
-from backups.trials import slices
 from backups.trials.folder import trial_folder, trials_sweep
+from backups.trials.run import trial_restore
+from common.errors import error_detail
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
 from operations.work.lease import Lease
 from operations.work.run import operation_answer
 from orders.models import BackupFormat
+from tests.world.clients import browser_of
 from tests.world.stocked import Stocked
 
 
@@ -46,14 +51,10 @@ def left(home: Path) -> list[str]:
     return sorted(path.name for path in (home / "trials").glob("*"))
 
 
-def smaller(monkeypatch, *, entries: int = slices.SLICE_ENTRIES, size: int = slices.SLICE_BYTES) -> None:
+@pytest.mark.parametrize(("entries", "mib"), [(20_000, 2048), (7, 2048), (20_000, 1)])
+def test_every_file_is_restored_and_compared(stocked, home, monkeypatch, settings, entries, mib):
     monkeypatch.setattr(slices, "SLICE_ENTRIES", entries)
-    monkeypatch.setattr(trials.trial_restore, "__kwdefaults__", {"largest": size})
-
-
-@pytest.mark.parametrize(("entries", "size"), [(20_000, 2 << 30), (7, 2 << 30), (20_000, 1 << 20)])
-def test_every_file_is_restored_and_compared(stocked, home, monkeypatch, entries, size):
-    smaller(monkeypatch, entries=entries, size=size)
+    settings.SAVEPOINT_TRIAL_MIB = mib
     operation, backup = tried(stocked, stocked.keep())
     assert operation.state == OperationState.SUCCEEDED, operation.error_code
     proof = backup.proof
@@ -83,8 +84,15 @@ def test_damage_marks_the_backup_and_takes_its_proof(stocked, home):
     operation, backup = tried(stocked, backup)
     assert operation.state == OperationState.SUCCEEDED
     assert (backup.degraded, backup.proof["ok"], backup.proven_at, left(home)) == (True, False, None, [])
+    named = [found["path"] for found in backup.proof["damaged"]]
     if stocked.format == BackupFormat.REPOSITORY:
-        assert [found["path"] for found in backup.damaged["paths"]] == ["world/region/r.0.0.mca"]
+        assert named == [found["path"] for found in backup.damaged["paths"]] == ["world/region/r.0.0.mca"]
+    else:
+        assert (len(named), backup.damaged) == (1, None)
+        assert (stocked.files / named[0]).exists()
+    assert (
+        named[0] in browser_of(stocked.owner).get(f"/orders/{stocked.order.id}/backups/{backup.id}/").content.decode()
+    )
     stored.write_bytes(whole)
     _, backup = tried(stocked, backup)
     assert (backup.degraded, backup.proof["ok"]) == (False, True)
@@ -171,8 +179,100 @@ def test_a_full_disk_is_no_damage(stocked, home, monkeypatch):
 
     monkeypatch.setattr(os, "pwrite", full)
     operation, backup = tried(stocked, stocked.keep())
-    assert (operation.state, operation.error_code) == (OperationState.FAILED, "portal_disk_unwritable")
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "scratch_full")
     assert (backup.proof, backup.degraded, left(home)) == (None, False, [])
+
+
+def test_a_disk_with_too_little_room_is_told_before_anything_is_written(stocked, home, monkeypatch):
+    free = folder.RESERVE_BYTES + (1 << 20)
+    monkeypatch.setattr(folder, "_free_bytes", lambda _place: free)
+    written = []
+    monkeypatch.setattr(os, "pwrite", lambda *_: written.append(1))
+    operation, backup = tried(stocked, stocked.keep())
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "scratch_full")
+    assert operation.error_params["free_bytes"] == free
+    assert operation.error_params["needed_bytes"] > free
+    said = error_detail(code=operation.error_code, params=operation.error_params)
+    assert "test restores" in said
+    assert "257\xa0MiB are free" in said
+    assert (written, backup.proof, backup.degraded, left(home)) == ([], None, False, [])
+
+
+def test_no_more_than_the_setting_is_on_the_disk_at_a_time(stocked, home, monkeypatch, settings):
+    settings.SAVEPOINT_TRIAL_MIB = 1
+    most = [0]
+    wrote = trials._Trial._wrote
+
+    def measured(self, length):
+        files = [path.stat().st_blocks * 512 for path in (home / "trials").rglob("*") if path.is_file()]
+        most[0] = max(most[0], sum(files))
+        wrote(self, length)
+
+    monkeypatch.setattr(trials._Trial, "_wrote", measured)
+    _, backup = tried(stocked, stocked.keep())
+    assert backup.proof["ok"]
+    assert 1 << 19 < most[0] <= 2 << 20, "a MiB, and one piece of another"
+
+
+CALLS = [
+    (os, "pwrite"),
+    (os, "mkdir"),
+    (os, "rmdir"),
+    (os, "unlink"),
+    (os, "symlink"),
+    (os, "fchmod"),
+    (fcntl, "flock"),
+]
+
+
+def counted(monkeypatch, at: int) -> list[int]:
+    """Count the calls that change the disk; the process kills itself in the one with the number `at`."""
+    count = [0]
+
+    def wrapped(call):
+        def counting(*args, **named):
+            count[0] += 1
+            if count[0] == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args, **named)
+
+        return counting
+
+    for module, name in CALLS:
+        monkeypatch.setattr(module, name, wrapped(getattr(module, name)))
+    return count
+
+
+class NoLease:
+    """The lease of an operation that nobody watches."""
+
+    def checkpoint(self) -> None: ...
+
+    def progress(self, **_: object) -> None: ...
+
+
+def test_a_kill_at_any_point_leaves_nothing_after_the_next_sweep(stocked, home):
+    backup, operation = stocked.keep(), Operation(fence=1)
+    trial_restore(backup, operation, NoLease())  # makes the folder of all
+    with pytest.MonkeyPatch.context() as patch:
+        count = counted(patch, at=0)
+        assert trial_restore(backup, operation, NoLease()).whole
+    survived = 0
+    for at in sorted({*range(1, 9), *range(9, count[0], count[0] // 12), count[0]}):
+        child = os.fork()
+        if child == 0:
+            with pytest.MonkeyPatch.context() as patch:
+                counted(patch, at=at)
+                trial_restore(backup, operation, NoLease())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), at
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        survived += bool(left(home))
+        trials_sweep()
+        assert left(home) == [], at
+    assert survived > 10
+    assert trial_restore(backup, operation, NoLease()).whole
 
 
 def test_leftovers_of_a_killed_worker_go_and_a_running_one_stays(home):
@@ -191,9 +291,14 @@ def test_leftovers_of_a_killed_worker_go_and_a_running_one_stays(home):
     assert (home / "trials").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_new_worker_removes_what_a_killed_one_left(home):
+    (home / "trials/killed/world").mkdir(parents=True)
+    post_spawn.send(sender="test", proc_name="worker")
+    assert left(home) == []
+
+
+@pytest.mark.parametrize("stocked", [BackupFormat.ARCHIVE], indirect=True, ids=str)
 def test_an_archive_without_a_list_cannot_be_compared(stocked):
-    if stocked.format != BackupFormat.ARCHIVE:
-        stocked.format = BackupFormat.ARCHIVE
     backup = stocked.keep()
     Backup.objects.update(listing_bytes=None)
     operation, backup = tried(stocked, backup)

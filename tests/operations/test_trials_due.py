@@ -12,7 +12,10 @@ from backups.services.trials import TRIALS_AT_ONCE, trial_offset, trials_due
 from operations.models import Operation, OperationState
 from operations.work.run import operation_answer
 from orders.models import Order, Plan
+from tests.api.problems import assert_problem
 from tests.factories import BackupFactory, OperationFactory, OrderFactory
+from tests.web.backups.reading import read
+from tests.world.clients import browser_of, client_of
 
 DAY = timedelta(days=1)
 
@@ -111,6 +114,56 @@ def test_a_failed_one_is_tried_again_the_next_day(rental, now):
     assert trials_due() == 0
     now(timezone.now() + DAY)
     assert trials_due() == 1
+
+
+def test_the_customer_chooses_more_days_than_the_plan(rental, now):
+    client, address = client_of(rental.owner), f"/api/v1/orders/{rental.order.id}/test-restores/"
+    proven = timezone.now() - 31 * DAY
+    rental.stored(proven_at=proven)
+    shown = client.patch(address, {"days": 60}, format="json").json()
+    assert (shown["days"], shown["plan_days"], shown["every_days"]) == (60, 30, 60)
+    assert datetime.fromisoformat(shown["last_proven_at"]) == proven
+    now(timezone.now() + timedelta(seconds=1))
+    assert trials_due() == 0
+    assert Order.objects.get().next_trial_at == proven + 60 * DAY
+    assert client.patch(address, {"days": None}, format="json").json()["every_days"] == 30
+    now(timezone.now() + timedelta(seconds=1))
+    assert trials_due() == 1
+
+
+def test_the_customer_turns_test_restores_off(rental, now):
+    rental.stored()
+    browser, address = browser_of(rental.owner), f"/orders/{rental.order.id}/test-restores/"
+    assert read(browser.get(address)).one(id="often").text == "Every 30 days"
+    assert browser.post(address, {"days": "0"}).status_code == 302
+    now(timezone.now() + timedelta(seconds=1))
+    assert trials_due() == 0
+    assert read(browser.get(address)).one(id="often").text == "Never"
+    assert browser.post(address, {"days": ""}).status_code == 302
+    now(timezone.now() + timedelta(seconds=2))
+    assert trials_due() == 1
+
+
+@pytest.mark.parametrize("days", [29, 367, -1, "60", True, 1.5])
+def test_impossible_days_are_refused_with_the_field(rental, days):
+    address = f"orders/{rental.order.id}/test-restores/"
+    answer = client_of(rental.owner).patch(f"/api/v1/{address}", {"days": days}, format="json")
+    assert_problem(answer, 400, "validation_error")
+    assert list(answer.json()["errors"]) == ["days"]
+    if type(days) is int:
+        asked = browser_of(rental.owner).post(f"/{address}", {"days": str(days)})
+        assert asked.status_code == 400
+        assert read(asked).one("input", name="days")["aria-invalid"] == "true"
+    assert Order.objects.get().trial_days is None
+
+
+def test_a_plan_without_test_restores_has_no_choice(rental):
+    Plan.objects.update(trial_days=0)
+    address = f"orders/{rental.order.id}/test-restores/"
+    assert client_of(rental.owner).patch(f"/api/v1/{address}", {"days": 30}, format="json").status_code == 400
+    page = read(browser_of(rental.owner).get(f"/{address}"))
+    assert page.one(id="often").text == "Never"
+    assert not page.has("input", name="days")
 
 
 def test_an_order_without_rows_costs_nothing(db, now):

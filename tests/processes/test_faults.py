@@ -18,6 +18,8 @@ from tests.processes.tree import is_alive, processes_of
 from tests.processes.waiting import wait_until
 
 USABLE_SECONDS = 60
+LARGE_BYTES = 192 << 20
+"""A test restore of so much goes on while the test looks for its worker."""
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +162,26 @@ def test_restore_of_a_dead_worker_is_finished_by_another(running):
         wait_until(lambda: left(operation_row(running, restoring)), seconds=20, what="the requeue")
     running.ended(backup["id"], seconds=USABLE_SECONDS)
     assert properties.read_bytes() == before
+
+
+def test_a_test_restore_of_a_dead_worker_is_done_by_another(running):
+    large = running.world / "large.bin"
+    large.write_bytes(os.urandom(LARGE_BYTES))
+    backup = running.backup()
+    large.unlink()
+    answer = running.api("POST", f"{running.backups}{backup['id']}/verify/", {"depth": "restore"})
+    assert answer.status == 202, answer
+    restored = running.home / "trials"
+    wait_until(lambda: [*restored.glob("*/large.bin")], seconds=30, what="a file of the test restore")
+    os.kill(worker_pid(running.home, answer.json["id"]), signal.SIGKILL)
+    wait_until(
+        lambda: left(row_of(running.home, "operations_operation", answer.json["id"])), seconds=20, what="requeue"
+    )
+    proof = running.ended(backup["id"], seconds=USABLE_SECONDS)["proof"]
+    assert (proof["depth"], proof["ok"]) == ("restore", True)
+    assert proof["counted"]["bytes"] > LARGE_BYTES
+    assert row_of(running.home, "operations_operation", answer.json["id"])["attempts"] == 2
+    assert [*restored.iterdir()] == []
 
 
 def test_sidecar_death_before_the_exchange_leaves_the_world_unchanged(running):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -77,7 +78,7 @@ def _run(schedule: Schedule, server: Provision, *, night: int, due_at: datetime,
     run.save()
 
 
-def _operation(order: Order, *, night: int, started_at: datetime, finished_at: datetime) -> object:
+def _operation(order: Order, *, night: int, started_at: datetime, finished_at: datetime) -> UUID:
     result: dict[str, object] = {"unchanged": True} if night in UNCHANGED else {}
     operation = Operation.objects.create(
         order=order, kind=kinds.CREATE.name, exclusive=True, state=OperationState.SUCCEEDED, fence=1, attempts=1,

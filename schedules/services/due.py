@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
+from common.clock import database_now
 from common.errors import ValidationError
+from common.locks import row_lock
 from provisions.models import Provision, ProvisionKind
 from schedules.cron import cron_parse
 from schedules.errors import RunWaiting, ScheduleBroken
@@ -22,6 +24,8 @@ from schedules.selectors import open_runs
 log = logging.getLogger(__name__)
 
 BATCH = 500
+CLOCK_AHEAD = timedelta(minutes=5)
+"""A run of a time so far in the future was made by a clock that was ahead."""
 SMEAR_SECONDS = 60
 """Over this time the starts of one due time are spread, so that not all servers of a host read at once."""
 SMEAR_SHARE = 10
@@ -47,6 +51,30 @@ def runs_make(*, now: datetime) -> int:
             made += _make(due, now=now)
         if len(due) < BATCH:
             return made
+
+
+def schedules_recover(*, now: datetime | None = None) -> int:
+    """Bring back schedules whose next time was set by a clock that was ahead, and has been set back; return how many.
+
+    They would be silent until that time. Their runs of times that have not come are withdrawn.
+    """
+    now = now or database_now()
+    ahead = ScheduleRun.objects.filter(due_at__gt=now + CLOCK_AHEAD)
+    late = Schedule.objects.filter(Exists(ahead.filter(schedule=OuterRef("pk"))), next_due_at__gt=now + CLOCK_AHEAD)
+    recovered = 0
+    for schedule_id in list(late.values_list("id", flat=True)):
+        with transaction.atomic():
+            schedule = row_lock(late.filter(id=schedule_id))
+            if schedule is None:
+                continue
+            ahead.filter(schedule=schedule, state=RunState.DUE).delete()
+            try:
+                following = occurrence_next(cron_parse(schedule.cron), zone=zone_of(schedule.time_zone), after=now)
+            except ValidationError:
+                continue
+            if following is not None and schedule.next_due_at is not None and following < schedule.next_due_at:
+                recovered += Schedule.objects.filter(id=schedule_id).update(next_due_at=following)
+    return recovered
 
 
 def _make(due: Sequence[Schedule], *, now: datetime) -> int:

@@ -56,7 +56,7 @@ def _news_mark(now: datetime) -> None:
     newest = OrderProtection.objects.aggregate(at=Max("refreshed_at"))["at"]
     if newest is None:
         return
-    since = newest - OVERLAP
+    since = min(newest, now) - OVERLAP
     events = AuditEvent.objects.filter(at__gte=since, order_id__isnull=False).order_by().values("order_id")
     runs = ScheduleRun.objects.filter(finished_at__gte=since).order_by().values("provision__order")
     later = Q(until__gt=now) | Q(until__isnull=True)
@@ -67,7 +67,9 @@ def _orders_due(now: datetime) -> Sequence[UUID]:
     """Orders without a row, then those whose time has come, the longest due first, then those not computed lately."""
     new = Order.objects.filter(protection__isnull=True).values_list("id", flat=True)
     changing = OrderProtection.objects.filter(until__lte=now).order_by("until").values_list("order_id", flat=True)
-    old = OrderProtection.objects.filter(refreshed_at__lte=now - SWEEP).values_list("order_id", flat=True)
+    # One from the future was computed before the clock was set back.
+    unfresh = Q(refreshed_at__lte=now - SWEEP) | Q(refreshed_at__gt=now + OVERLAP)
+    old = OrderProtection.objects.filter(unfresh).values_list("order_id", flat=True)
     # Half of a run is left to the others, however many orders are new.
     found = [*new[: MOST // 2], *changing[:MOST], *old[:MOST]]
     return list(dict.fromkeys(found))[:MOST]

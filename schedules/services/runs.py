@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.audit import audit_record
 from backups import kinds
-from backups.errors import OperationInProgress
+from backups.errors import LimitReached, OperationInProgress
 from backups.models import Backup
 from backups.rules import Rules, order_allows_backups
 from backups.services.backups import backup_create
@@ -37,6 +37,7 @@ from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.rules import backup_name, run_require
 from schedules.selectors import servers_of
 from schedules.services.due import runs_make, schedules_due
+from schedules.services.rotation import rotation_makes_room
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +75,18 @@ def _startable(now: datetime) -> QuerySet[ScheduleRun]:
 def run_start(run_id: UUID, *, now: datetime) -> bool:
     """Start the backup of a run that is due; return whether it began.
 
-    The run is skipped when its order takes no new backups, and fails for any other reason but a busy order.
+    The run is skipped when its order takes no new backups, and fails for any other reason but a busy order,
+    and a limit at which an older backup is about to go.
     """
     try:
         with transaction.atomic():
             return _begin(run_id, now=now) is not None
     except OperationInProgress:
         return False
+    except LimitReached as error:
+        if rotation_makes_room(ScheduleRun.objects.values_list("provision", flat=True).get(id=run_id)):
+            return False
+        _failed(run_id, error, now=now)
     except SKIPPING as error:
         _skipped(run_id, error, now=now)
     except ApplicationError as error:
@@ -116,6 +122,7 @@ def _begin(run_id: UUID, *, now: datetime, asked_by: User | None = None) -> Back
         tags=schedule.tags,
         only_if_changed=schedule.only_if_changed,
         schedule=schedule.id,
+        rotates=True,
         asked_by=asked_by,
         idempotency=None,
     )

@@ -62,7 +62,7 @@ class Outside:
 def outside(folder: Path) -> Iterator[Outside]:
     """Servers on ports of their own; the mail server's certificate is in the folder."""
     tls = _certificate(folder)
-    with receiver() as hooks, smtp_server(tls) as mail:
+    with receiver() as hooks, smtp_server(tls=tls) as mail:
         settings = {
             "SAVEPOINT_MAIL_URL": f"smtps://127.0.0.1:{mail.port}",
             "SAVEPOINT_MAIL_FROM": "backups@example.com",

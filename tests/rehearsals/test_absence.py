@@ -26,7 +26,7 @@ def test_worker_that_stood_still_is_told_and_its_backups_caught_up(tmp_path: Pat
         play(
             stage,
             limit=2,
-            minute=lambda: stage.rows(minutes=4),
+            minute=lambda: stage.rows(minutes=1),
             gap=lambda: stage.rows(minutes=GAP_MINUTES),
             mail_waits=lambda: stage.rows(minutes=GAP_MINUTES),
         )

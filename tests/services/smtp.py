@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any
 
 
 @dataclass
@@ -43,8 +42,10 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say(refusal or "250 ok")
             elif verb == "DATA":
                 self._say("354 go on")
-                found.mails.append(message_from_bytes(self._data(), policy=policy.default))
+                mail = message_from_bytes(self._data(), policy=policy.default)
+                # The mail last: a test that has seen it reads its recipients.
                 found.recipients.append(to)
+                found.mails.append(mail)
                 to = []
                 self._say("250 taken")
             elif verb == "QUIT":
@@ -63,21 +64,13 @@ class _Session(socketserver.StreamRequestHandler):
         self.wfile.write(f"{text}\r\n".encode())
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    tls: ssl.SSLContext | None = None
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """The handshake is the session's own business: a client that stalls in it keeps no other out."""
-        with self.tls.wrap_socket(request, server_side=True) if self.tls else request as connection:
-            super().finish_request(connection, client_address)
-
-
 @contextmanager
-def smtp_server(tls: ssl.SSLContext | None = None) -> Iterator[SmtpServer]:
-    """A server on a port of its own; without `tls` it does not encrypt."""
-    with _Server(("127.0.0.1", 0), _Session) as server:
-        server.tls = tls
+def smtp_server(*, tls: ssl.SSLContext | None = None) -> Iterator[SmtpServer]:
+    """A server on a port of its own, with TLS from the first byte or without encryption."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Session) as server:
+        server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         found = SmtpServer(port=server.server_address[1])
         server.found = found  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -209,6 +209,16 @@ def test_suspended_order_raises_no_alarm(rental, clock):
     assert (alarms(rental.order), OrderProtection.objects.get().reason) == ([], "suspended")
 
 
+def test_clock_that_was_set_back_hides_no_news(rental, clock):
+    protection_refresh()
+    OrderProtection.objects.update(refreshed_at=timezone.now() + 400 * DAY, until=None)
+    assert protection_refresh() == 1
+    assert OrderProtection.objects.get(order=rental.order).refreshed_at == timezone.now()
+    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(minutes=4), until=None)
+    clock.advance(timedelta(seconds=1))
+    assert protection_refresh() == 0
+
+
 @pytest.fixture
 def fleet(rental, clock):
     """Three orders: protected, without a backup, and at risk with the alarm on."""

@@ -45,7 +45,7 @@ def demo(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def demo_ready(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
+def demo_ready(home: Path, *, seconds: float = READY_SECONDS, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """A demo that has written its demo.json; a killed one may have left an older file."""
     (home / "demo.json").unlink(missing_ok=True)
     with demo(home, **environ) as process:
@@ -53,7 +53,7 @@ def demo_ready(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
         def decided() -> bool:
             return (home / "demo.json").exists() or process.poll() is not None
 
-        wait_until(decided, seconds=READY_SECONDS, what="demo.json")
+        wait_until(decided, seconds=seconds, what="demo.json")
         assert process.poll() is None, process.communicate()[0]
         yield process
 

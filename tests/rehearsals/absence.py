@@ -25,9 +25,10 @@ from tests.processes.tree import processes_of
 from tests.processes.waiting import wait_until
 from tests.rehearsals.outside import Outside, outside
 
-LIMIT = 4
+DEMO_SECONDS = 300.0
+LIMIT = 3
 """The backups that the demo's plan keeps, for the rehearsal."""
-RUN_SECONDS, ROTATED_SECONDS = 150.0, 600.0
+RUN_SECONDS, ROTATED_SECONDS = 300.0, 900.0
 NOTICED_SECONDS = 120.0
 OVERDUE_SECONDS = 400.0
 GAP_LEAST = timedelta(minutes=5)
@@ -254,7 +255,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="savepoint-rehearsal-") as folder, outside(Path(folder)) as around:
         home = Path(folder) / "home"
         home.mkdir()
-        with demo_ready(home, **around.settings):
+        with demo_ready(home, seconds=DEMO_SECONDS, **around.settings):
             say("the demo is ready")
             found = json.loads((home / "demo.json").read_text())
             stage = Stage(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.processes.portal import portal
 from tests.rehearsals.absence import Stage, play
 from tests.rehearsals.outside import outside
@@ -12,6 +14,7 @@ GAP_MINUTES = 12
 """Longer than a heartbeat, a schedule and an alarm wait."""
 
 
+@pytest.mark.timeout(600)
 def test_worker_that_stood_still_is_told_and_its_backups_caught_up(tmp_path: Path) -> None:
     with outside(tmp_path) as around, portal(tmp_path / "home", settings=around.settings) as found:
         stage = Stage(

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
@@ -104,12 +105,7 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
     A schedule whose rule cannot be read is set aside with the reason. It stops no other.
     """
     try:
-        cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
-        first = schedule.next_due_at or now
-        following = occurrence_next(cron, zone=zone, after=first)
-        if following is not None and following <= now:
-            first = occurrence_last(cron, zone=zone, first=following, until=now)
-            following = occurrence_next(cron, zone=zone, after=first)
+        first, following = _times(schedule.cron, schedule.time_zone, schedule.next_due_at or now, now)
     except Exception as error:
         log.exception("schedule %s is broken", schedule.id)
         schedule.next_due_at = None
@@ -117,6 +113,17 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
         return None
     schedule.next_due_at = following
     return first
+
+
+@lru_cache(maxsize=1000)
+def _times(rule: str, time_zone: str, first: datetime, now: datetime) -> tuple[datetime, datetime | None]:
+    """The last due time up to `now`, given the first missed one, and the next; the schedules of a plan share them."""
+    cron, zone = cron_parse(rule), zone_of(time_zone)
+    following = occurrence_next(cron, zone=zone, after=first)
+    if following is not None and following <= now:
+        first = occurrence_last(cron, zone=zone, first=following, until=now)
+        following = occurrence_next(cron, zone=zone, after=first)
+    return first, following
 
 
 def _servers(schedules: Iterable[Schedule]) -> dict[UUID, list[tuple[Provision, str]]]:

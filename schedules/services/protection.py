@@ -27,7 +27,7 @@ BATCH = 500
 MOST = 40 * BATCH
 SECONDS = 20.0
 """So many orders are computed by one run of the chore, and none begins after so long; the next run goes on."""
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=1)
 """A transaction may commit so long after the time of its audit event."""
 SWEEP = timedelta(days=1)
 """Without any news a row is computed anew after this time."""

@@ -214,7 +214,7 @@ def test_clock_that_was_set_back_hides_no_news(rental, clock):
     OrderProtection.objects.update(refreshed_at=timezone.now() + 400 * DAY, until=None)
     assert protection_refresh() == 1
     assert OrderProtection.objects.get(order=rental.order).refreshed_at == timezone.now()
-    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(minutes=4), until=None)
+    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(seconds=30), until=None)
     clock.advance(timedelta(seconds=1))
     assert protection_refresh() == 0
 

@@ -200,6 +200,17 @@ def test_chore_begins_no_batch_after_its_time(db, clock, monkeypatch):
     assert protection_refresh() == 3
 
 
+def test_alarm_is_no_news_about_its_order(rental, clock):
+    promised(rental.order)
+    protection_refresh()
+    clock.advance(12 * HOUR)
+    assert protection_refresh() == 1
+    AuditEvent.objects.exclude(action="backup.absent").delete()
+    AuditEvent.objects.update(at=clock.advance(timedelta(seconds=30)))
+    assert alarms(rental.order) == ["backup.absent"]
+    assert protection_refresh() == 0
+
+
 def test_suspended_order_raises_no_alarm(rental, clock):
     promised(rental.order)
     rental.stored()

@@ -1,9 +1,12 @@
 """Plans, orders, rights."""
 
+from datetime import timedelta
+
 import factory
 from django.contrib.auth.models import Group, Permission
+from django.utils import timezone
 
-from orders.models import BackupFormat, Order, OrderGroupPermission, OrderUserPermission, Plan
+from orders.models import BackupFormat, Order, OrderGroupPermission, OrderUserPermission, Plan, PlanReduction
 from tests.factories.accounts import CustomerFactory, UserFactory
 
 
@@ -57,3 +60,14 @@ class OrderGroupPermissionFactory(factory.django.DjangoModelFactory):
     content_object = factory.SubFactory(OrderFactory)
     group = factory.SubFactory(GroupFactory)
     permission = factory.LazyAttribute(_permission)
+
+
+class PlanReductionFactory(factory.django.DjangoModelFactory):
+    """A reduction that takes effect in two weeks."""
+
+    class Meta:
+        model = PlanReduction
+
+    order = factory.SubFactory(OrderFactory)
+    backup_limit = 20
+    takes_effect_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=14))

@@ -26,7 +26,7 @@ class BackupsConfig(AppConfig):
         from backups.services.told import operation_told
         from backups.services.volumes import volume_discard
         from backups.web.panels import head_of
-        from notices.web.order import head_register
+        from notices.web.base import head_register
         from operations.kinds import kinds_register
         from operations.services.endings import endings_register
         from orders.services.orders import Dependents, dependents_register

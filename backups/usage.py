@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Case, Count, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from backups.models import Backup, BackupStatus, UsageSample
-from orders.models import ByteMeasure, Order
+from orders.models import BackupFormat, ByteMeasure, Order
 
 USABLE = Q(status__in=[BackupStatus.READY, BackupStatus.RESTORING], deleted_at__isnull=True)
 LOGICAL = Coalesce("content_bytes", "size_bytes")
 STORED = Coalesce("fair_bytes", "added_bytes", "asset__stored_bytes")
 """Before the first sample of a backup it is what it added."""
+FREED = Coalesce("unique_bytes", Case(When(format=BackupFormat.ARCHIVE, then="asset__stored_bytes"), default=0))
+"""The bytes that the deletion of one backup frees, as far as they are known."""
 CHART_DAYS = timedelta(days=90)
 
 
@@ -74,3 +76,9 @@ def usage_history(order: Order, now: datetime) -> list[tuple[datetime, int]]:
     samples = list(rows)
     days = [(at, stored) for at, stored in samples if at.hour == 0]
     return [*days, samples[-1]] if len(days) > 1 else samples
+
+
+def bytes_freed(backups: QuerySet[Backup]) -> int:
+    """The bytes that the deletion of these backups frees; at least so many, where they share some with each other."""
+    freed: int | None = backups.order_by().aggregate(freed=Sum(FREED))["freed"]
+    return freed or 0

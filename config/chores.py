@@ -18,6 +18,7 @@ from common.idempotency import idempotency_expire
 from notices.sending.dispatch import notices_dispatch, notices_due, notices_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from schedules.services.due import schedules_recover
 from schedules.services.firing import triggers_run
 from schedules.services.heartbeat import portal_heartbeat
 from schedules.services.of_plan import plan_schedules_repair
@@ -50,6 +51,7 @@ CHORES = (
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="sample usage", every=HOURLY, run=usage_sample),
     Chore(name="due schedules", every=HOURLY, run=schedules_tick, wanted=runs_wanted, longest=SHORT),
+    Chore(name="recover schedules from a clock ahead", every=HOURLY, run=schedules_recover),
     Chore(name="forget old runs of schedules", every=HOURLY, run=runs_expire),
     Chore(name="heartbeat", every=EVERY_TICK, run=portal_heartbeat, longest=SHORT),
     Chore(name="read archives again", every=OFTEN, run=archives_check_due, longest=SHORT),

@@ -312,6 +312,11 @@ LOGGING = {
     "filters": {"dependencies": {"()": "common.dependencies.DependencyFilter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["dependencies"]}},
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
-    # Its three lines for each task repeat our own lines about the operation.
-    "loggers": {"django-q": {"level": "WARNING"}},
+    "loggers": {
+        # Its three lines for each task repeat our own lines about the operation.
+        "django-q": {"level": "WARNING"},
+        # Addresses of staff channels hold tokens: the library logs them whole, and urllib3 their paths.
+        "apprise": {"level": "CRITICAL"},
+        "urllib3.connectionpool": {"level": "INFO"},
+    },
 }

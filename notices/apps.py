@@ -10,7 +10,7 @@ class NoticesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Record an event when an order is suspended: orders stand below and cannot call this app."""
+        """Record what happens to orders, which stand below and cannot call this app."""
         # Models exist only now.
         from notices.services.events import suspension_record
         from orders.services.suspension import suspension_listen

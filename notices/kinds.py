@@ -18,6 +18,7 @@ from common.names import name_isolated
 from common.sizes import size_text
 
 Text = str | Promise
+NO_PARAMS: Params = {}
 
 
 class EventKind(StrEnum):
@@ -41,12 +42,13 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The texts of a kind. title: in a few words. sentence: filled with an event's params; `instead` has others, for
+    """The texts of a kind. title: in a few words. sentence: filled with an event's params. titles, instead: others, for
     events with a param of that name. tone, icon: of pages.
     """
 
     title: Text
     sentence: Text
+    titles: Mapping[str, Text] = field(default_factory=dict)
     instead: Mapping[str, Text] = field(default_factory=dict)
     tone: str = "info"
     icon: str = "info"
@@ -122,6 +124,7 @@ WORDS: Mapping[EventKind, Words] = {
     K.ORDER_SUSPENDED: Words(
         title=gettext_lazy("Order suspended"),
         sentence=gettext_lazy("No new backup is made. Existing backups are kept and can be downloaded."),
+        titles={"days": gettext_lazy("Backups are removed soon")},
         instead={
             "locked": gettext_lazy(
                 "The backups can be downloaded until %(removal_at)s, then they are removed, and these locked ones with "
@@ -158,9 +161,10 @@ def kind_choices() -> list[tuple[str, Text]]:
     return [(kind.value, WORDS[kind].title) for kind in EventKind]
 
 
-def event_title(kind: str) -> str:
+def event_title(kind: str, params: Params = NO_PARAMS) -> str:
     """An event in a few words, in the active language."""
-    return str(WORDS[EventKind(kind)].title)
+    words = WORDS[EventKind(kind)]
+    return str(_chosen(words.titles, words.title, params))
 
 
 def event_sentence(*, kind: str, code: str, params: Params) -> str:
@@ -168,11 +172,10 @@ def event_sentence(*, kind: str, code: str, params: Params) -> str:
     shown: dict[str, str | int] = {name: _shown(name, value) for name, value in params.items() if name != "error"}
     try:
         words = WORDS[EventKind(kind)]
-        sentence = next((text for name, text in words.instead.items() if name in shown), words.sentence)
-        said = str(sentence) % shown
+        said = str(_chosen(words.instead, words.sentence, params)) % shown
     except (KeyError, ValueError):
         # Parameters of another release: the title is still true.
-        said = event_title(kind)
+        said = event_title(kind, params)
     if not code:
         return said
     return " ".join([said, error_detail(code=code, params=error_params(params))])
@@ -184,10 +187,14 @@ def error_params(params: Mapping[str, object]) -> Params:
     return dict(stored) if isinstance(stored, dict) else {}
 
 
-def digest_title(*, kind: str, count: int) -> str:
-    """The title of several events of a kind, with their number."""
-    title = event_title(kind)
+def digest_title(*, kind: str, params: Params, count: int) -> str:
+    """The title of several events of a kind, of which one has these params, with their number."""
+    title = event_title(kind, params)
     return title if count == 1 else _("%(title)s (%(count)s)") % {"title": title, "count": count}
+
+
+def _chosen(texts: Mapping[str, Text], otherwise: Text, params: Params) -> Text:
+    return next((text for name, text in texts.items() if name in params), otherwise)
 
 
 def _shown(name: str, value: object) -> str | int:

@@ -107,7 +107,7 @@ def notices_of(user: User) -> QuerySet[Notice]:
 
 def notices_unread(user: User) -> int:
     """How many notices a user has not read; counted up to `UNREAD_SHOWN`."""
-    return Notice.objects.filter(user=user, read_at__isnull=True)[:UNREAD_SHOWN].count()
+    return notices_of(user).filter(read_at__isnull=True)[:UNREAD_SHOWN].count()
 
 
 def endpoints_of(*, user: User, order_id: UUID) -> QuerySet[Endpoint]:

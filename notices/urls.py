@@ -6,7 +6,7 @@ from django.urls import path
 
 import common.api.paths  # noqa: F401  # registers <id:…>
 from notices.api import webhooks
-from notices.web import inbox, order, preferences
+from notices.web import endpoints, inbox, order, preferences
 
 _WEBHOOKS = "orders/<id:order>/webhooks/"
 _WEBHOOK = f"{_WEBHOOKS}<id:webhook>/"
@@ -20,13 +20,13 @@ web = [
     path(_PAGE, order.NotificationsView.as_view(), name="page-order-notifications"),
     path(f"{_PAGE}choice/", order.ChoiceView.as_view(), name="page-order-notifications-choice"),
     path(f"{_PAGE}add/", order.EndpointAddView.as_view(), name="page-order-notifications-add"),
-    path(_ENDPOINT, order.EndpointView.as_view(), name="page-order-endpoint"),
-    path(f"{_ENDPOINT}test/", order.EndpointTestView.as_view(), name="page-order-endpoint-test"),
-    path(f"{_ENDPOINT}switch/", order.EndpointSwitchView.as_view(), name="page-order-endpoint-switch"),
-    path(f"{_ENDPOINT}rotate/", order.EndpointRotateView.as_view(), name="page-order-endpoint-rotate"),
-    path(f"{_ENDPOINT}delete/", order.EndpointDeleteView.as_view(), name="page-order-endpoint-delete"),
+    path(_ENDPOINT, endpoints.EndpointView.as_view(), name="page-order-endpoint"),
+    path(f"{_ENDPOINT}test/", endpoints.EndpointTestView.as_view(), name="page-order-endpoint-test"),
+    path(f"{_ENDPOINT}switch/", endpoints.EndpointSwitchView.as_view(), name="page-order-endpoint-switch"),
+    path(f"{_ENDPOINT}rotate/", endpoints.EndpointRotateView.as_view(), name="page-order-endpoint-rotate"),
+    path(f"{_ENDPOINT}delete/", endpoints.EndpointDeleteView.as_view(), name="page-order-endpoint-delete"),
     path(
-        f"{_ENDPOINT}deliveries/<id:delivery>/replay/", order.DeliveryReplayView.as_view(),
+        f"{_ENDPOINT}deliveries/<id:delivery>/replay/", endpoints.DeliveryReplayView.as_view(),
         name="page-order-delivery-replay",
     ),
 ]  # fmt: skip

@@ -82,9 +82,8 @@ class ScheduleRunAdmin(ReadOnlyAdmin):
 class RotationAdmin(ReadOnlyAdmin):
     """Servers of which backups may go."""
 
-    list_display = ["provision", "requested_at", "looked_at", "waits"]
+    list_display = ["provision", "requested_at", "looked_at"]
     list_select_related = ["provision"]
-    list_filter = ["waits"]
     search_fields = ["=provision__id", "=provision__order__id"]
     ordering = ["requested_at"]
 

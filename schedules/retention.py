@@ -1,8 +1,9 @@
 """Retention as a pure function: the backups that a policy keeps, those that go, and the reasons.
 
 Only good backups count: a rule of seven days keeps good backups of seven days. Locked and safety backups neither count
-nor go. Failed, damaged and collapsed ones do not count either, and go with their age: once every backup that a rule
-keeps is newer. The newest good backup and the newest proven one never go, whatever the rules say.
+nor go, nor does one from the future, which would push out all others until its time has come. Failed, damaged and
+collapsed ones do not count either, and go with their age: once every backup that a rule keeps is newer. The newest good
+backup and the newest proven one never go, whatever the rules say.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Reason(StrEnum):
     LOCKED = "locked"
     SAFETY = "safety"
     BUSY = "busy"
+    AHEAD = "ahead"
     LAST_GOOD = "last_good"
     LAST_PROVEN = "last_proven"
     AMONG_KEPT = "among_kept"
@@ -43,7 +45,8 @@ class Candidate:
     """One backup as retention sees it.
 
     at: when it was made, in the zone of its schedule. good: it is complete, and neither damaged nor collapsed. proven:
-    it is good and was read back. busy: it is being made or restored.
+    it is good and was read back. busy: it is being made or restored. ahead: its time has not come yet, because a clock
+    was ahead when it was made.
     """
 
     id: UUID
@@ -53,6 +56,7 @@ class Candidate:
     locked: bool = False
     safety: bool = False
     busy: bool = False
+    ahead: bool = False
 
     @property
     def moment(self) -> tuple[datetime, str]:
@@ -66,6 +70,8 @@ class Candidate:
             return Reason.SAFETY
         if self.locked:
             return Reason.LOCKED
+        if self.ahead:
+            return Reason.AHEAD
         return Reason.BUSY if self.busy else None
 
 
@@ -113,7 +119,7 @@ def rotation_choose(backups: Iterable[Candidate], count: int, *, last: Collectio
 
 def _never_go(newest_first: Sequence[Candidate]) -> dict[UUID, list[Reason]]:
     never: dict[UUID, list[Reason]] = {}
-    usable = [backup for backup in newest_first if backup.good and not backup.safety]
+    usable = [backup for backup in newest_first if backup.good and not backup.safety and not backup.ahead]
     good = next(iter(usable), None)
     proven = next((backup for backup in usable if backup.proven), None)
     for backup, reason in ((good, Reason.LAST_GOOD), (proven, Reason.LAST_PROVEN)):

@@ -37,6 +37,11 @@ def schedules_of(*, user: User, order_id: UUID, provision_id: UUID | None) -> Qu
     return rows.select_related("order__plan", "order__customer", "provision")
 
 
+def schedule_names(order: Order) -> list[tuple[UUID, str]]:
+    """Id and name of every schedule of an order, and of its servers, which the caller was found to see."""
+    return list(Schedule.objects.filter(order=order).order_by("created_at", "id").values_list("id", "name"))
+
+
 def schedule_get(*, user: User, order_id: UUID, provision_id: UUID | None, schedule_id: UUID) -> Schedule:
     """One schedule. Raises OrderNotFound, ProvisionNotFound, ScheduleNotFound."""
     found = schedules_of(user=user, order_id=order_id, provision_id=provision_id).filter(id=schedule_id).first()

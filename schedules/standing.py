@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.db.models import Q
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus
+from backups.models import Backup, BackupStatus, Depth
 from backups.selectors import LISTED
 from common.errors import ValidationError
 from orders.models import Order, PlanReduction
@@ -37,8 +37,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A listed backup as retention sees it. counts: towards the limit of the plan. read: the result of its newest
-    verification, None before the first one.
+    """A listed backup as retention sees it. counts: towards the limit of the plan. read: whether its content was found
+    whole, None before the first verification that read any of it.
     """
 
     candidate: Candidate
@@ -62,6 +62,10 @@ COLUMNS = (
 )
 
 
+CLOCKS_DIFFER = timedelta(hours=1)
+"""The times of backups come from several machines: one that is so much ahead was made by a clock that was wrong."""
+
+
 def provision_rows(provision_id: UUID) -> list[Row]:
     """The listed backups of a server."""
     return [_row(found) for found in Backup.objects.filter(LISTED, provision=provision_id).values(*COLUMNS)]
@@ -70,7 +74,7 @@ def provision_rows(provision_id: UUID) -> list[Row]:
 def _row(found: Mapping[str, Any]) -> Row:
     usable = found["status"] in (BackupStatus.READY, BackupStatus.RESTORING)
     good = usable and not found["degraded"] and not found["collapsed"]
-    read = None if found["proof"] is None else bool(found["proof"].get("ok"))
+    read = _read(found["proof"])
     candidate = Candidate(
         id=found["id"],
         at=found["created_at"],
@@ -79,6 +83,7 @@ def _row(found: Mapping[str, Any]) -> Row:
         locked=found["locked"],
         safety=found["is_safety"],
         busy=found["status"] in (BackupStatus.CREATING, BackupStatus.RESTORING),
+        ahead=found["created_at"] > timezone.now() + CLOCKS_DIFFER,
     )
     return Row(
         candidate=candidate,
@@ -87,6 +92,12 @@ def _row(found: Mapping[str, Any]) -> Row:
         counts=not found["is_safety"] and found["status"] != BackupStatus.FAILED,
         read=read,
     )
+
+
+def _read(proof: Mapping[str, Any] | None) -> bool | None:
+    if proof is None or (proof.get("ok") and proof.get("depth") == Depth.STRUCTURE):
+        return None
+    return bool(proof.get("ok"))
 
 
 def provision_decide(rows: Sequence[Row], *, schedules: Iterable[Schedule], promise: PlanPromise) -> Decision:

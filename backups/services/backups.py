@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import tzinfo
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -48,6 +49,7 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
     tags: Sequence[str] = (),
     only_if_changed: bool = False,
     schedule: UUID | None = None,
+    rotates: bool = False,
     asked_by: User | None = None,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
@@ -55,8 +57,8 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
 
     user: None for the product itself. exclude: patterns of files to leave out of this backup, besides those of the
     server and the plan. only_if_changed: the operation succeeds without a backup when nothing has changed since the
-    newest good one. schedule: the schedule that asks; at the limit its backup begins where an older one can go for it.
-    asked_by: the person who had the product act.
+    newest good one. schedule: the schedule that asks. rotates: at the limit, the backup begins where an older one can
+    go for it. asked_by: the person who had the product act.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     SourceNotOffered, NotAPrimaryDeployment, NoSidecar, OperationInProgress, BackupTooSoon, LimitReached, QuotaExceeded,
@@ -70,7 +72,7 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
         else:
             provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
         order = order_lock(order_id)
-        Rules(user=user, order=order).create_require(provision, rotates=schedule is not None)
+        Rules(user=user, order=order).create_require(provision, rotates=rotates)
         if exclude:
             if user is not None:
                 patterns_require(user=user, order=order)
@@ -85,12 +87,16 @@ def backup_create(  # noqa: PLR0913  # everything that a backup can be asked for
             tags=list(tags),
             schedule_id=schedule,
         )
+        # Without a backup, because nothing has changed, the operation alone tells whose run it was.
+        asked: dict[str, Any] = {} if schedule is None else {"schedule": str(schedule)}
         operation = backup_work_start(
             order=order,
             kind=kinds.CREATE,
             backup=backup,
             requested_by=user or asked_by,
             only_if_changed=only_if_changed,
+            rotates=rotates,
+            **asked,
         )
         idempotency_store(idempotency, object_id=backup.id)
         audit_record(

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.services.audit import audit_record
 from backups.models import Backup, BackupStatus
@@ -41,7 +41,9 @@ def suspensions_advance() -> int:
     """
     now = database_now()
     _dates_set(now)
-    due = Order.objects.filter(suspended_at__lte=now, removal_at__lte=now + WARNED_DAYS[-1] * DAY)
+    # An order that has nothing left would otherwise take the place of one that has, for ever.
+    left = Q(terminates=True) | Exists(Backup.objects.filter(order=OuterRef("pk"), deleted_at__isnull=True))
+    due = Order.objects.filter(left, suspended_at__lte=now, removal_at__lte=now + WARNED_DAYS[-1] * DAY)
     ids = list(due.order_by("removal_at").values_list("id", flat=True)[:ORDERS_A_RUN])
     return sum(_advance(order_id) for order_id in ids)
 

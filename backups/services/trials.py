@@ -7,6 +7,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -37,6 +38,7 @@ def trials_due() -> int:
     """Start the test restores that are due, a few at a time; return how many."""
     now = database_now()
     _first_dates(now)
+    _nothing_to_test(now)
     live = Operation.objects.filter(
         kind=kinds.VERIFY.name, params__depth=Depth.RESTORE.value, requested_by=None, state__in=LIVE_STATES
     )
@@ -93,6 +95,13 @@ def _first_dates(now: datetime) -> None:
     for order in undated:
         first = now + trial_offset(order.id, order.days_of_trials or 1)
         Order.objects.filter(id=order.id, next_trial_at__isnull=True).update(next_trial_at=first)
+
+
+def _nothing_to_test(now: datetime) -> None:
+    """Look again a day later at orders without test restores: one by one they would hold up those that have them."""
+    good = Backup.objects.filter(GOOD, order=OuterRef("pk"))
+    without = Q(plan__trial_days=0) | Q(plan__has_backups=False) | Q(suspended_at__lte=now) | ~Exists(good)
+    Order.objects.filter(without, next_trial_at__lte=now).update(next_trial_at=now + DAY)
 
 
 def _begin(order_id: UUID, now: datetime) -> bool:

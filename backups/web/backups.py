@@ -23,6 +23,7 @@ from backups.rules import Rules, refusal
 from backups.selectors import asset_get, order_backup_get
 from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
 from backups.services.downloads import asset_check
+from backups.usage import bytes_freed
 from backups.web.detail import detail_of
 from backups.web.estimates import TEMPLATE, EstimatePart, estimate_part
 from backups.web.files import choice_of
@@ -225,7 +226,8 @@ class BackupDeleteView(BackupFormView):
 
     def _ask(self, form: forms.Form, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
         form.is_valid()
-        return self.shown(form, title=_("Delete the backup"), status=status, backup=backup)
+        freed = bytes_freed(Backup.objects.filter(id=backup.id))
+        return self.shown(form, title=_("Delete the backup"), status=status, backup=backup, freed=freed)
 
 
 class BackupRetryView(OrderPageView):

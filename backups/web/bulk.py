@@ -18,6 +18,7 @@ from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backups_of_order
 from backups.services.bulk import BULK_MAX, BulkAction, BulkResult, backups_bulk
+from backups.usage import bytes_freed
 from backups.web.backups import BackupFormView
 from backups.web.forms import NoFieldsForm, TagsForm
 from backups.web.rows import why_not
@@ -71,9 +72,12 @@ class BackupsBulkView(BackupFormView):
         if action is BulkAction.TAG:
             heading = ngettext("Tag %(count)s backup", "Tag %(count)s backups", count)
         else:
+            count = sum(not backup.locked for backup in chosen)
             heading = ngettext("Delete %(count)s backup?", "Delete %(count)s backups?", count)
         title = heading % {"count": count}
-        context: dict[str, Any] = {"action": action.value, "chosen": chosen, "heading": title}
+        going = Backup.objects.filter(id__in=[backup.id for backup in chosen], locked=False)
+        freed = bytes_freed(going) if action is BulkAction.DELETE else 0
+        context: dict[str, Any] = {"action": action.value, "chosen": chosen, "heading": title, "freed": freed}
         return self.shown(form, title=title, status=status, **context)
 
     def _tell(self, results: Sequence[BulkResult]) -> None:

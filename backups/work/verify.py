@@ -188,7 +188,7 @@ def _backup(backup: Backup, depth: Depth, operation: Operation, lease: Lease) ->
 
 
 def _snapshot(row: Repository, snapshot: bytes, backup: Backup, depth: Depth, lease: Lease) -> SnapshotReport:
-    coverage = Coverage.files() if depth is Depth.DATA else Coverage.structure()
+    coverage = Coverage.files() if depth is Depth.DATA else _COVERAGES[depth]
     lease.phase("snapshots")
     with _lost_repository({snapshot: backup}, depth):
         repository = repository_get(row, checkpoint=lease.checkpoint)
@@ -206,9 +206,10 @@ def _snapshot(row: Repository, snapshot: bytes, backup: Backup, depth: Depth, le
 
 
 def _archive(asset: Asset, depth: Depth, lease: Lease) -> Verified:
-    """Read an archive, or its first and its last part."""
+    """Read an archive, or its first and its last part; a sample reads more of its first part."""
     size, _ = asset.measured()
-    parts = [(0, size)] if depth is Depth.DATA else [(0, min(1, size)), (max(0, size - 1), size)]
+    first = SAMPLE_BYTES if depth is Depth.SAMPLE else 1
+    parts = [(0, size)] if depth is Depth.DATA else [(0, min(first, size)), (max(0, size - 1), size)]
     total = sum(stop - start for start, stop in parts)
     began, done, damaged = time.monotonic(), 0, False
     try:

@@ -51,7 +51,7 @@ class Event(models.Model):
     @property
     def title(self) -> str:
         """The event in a few words of the active language."""
-        return event_title(self.kind)
+        return event_title(self.kind, self.params)
 
     @property
     def sentence(self) -> str:

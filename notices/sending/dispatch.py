@@ -55,6 +55,10 @@ def claims_recover() -> int:
     now = timezone.now()
     lost = Delivery.objects.filter(state=DeliveryState.SENDING, claimed_at__lt=now - CLAIM_LOST)
     recovered = lost.update(state=DeliveryState.QUEUED)
+    # Later than any pause is: they were queued before the clock was set back.
+    recovered += Delivery.objects.filter(state=DeliveryState.QUEUED, not_before__gt=now + WAITED_MOST).update(
+        not_before=now
+    )
     old = Q(created_at__lt=now - WAITED_MOST, not_before__lt=now - timedelta(hours=1))
     ended = Delivery.objects.filter(old, state=DeliveryState.QUEUED)
     return recovered + ended.update(state=DeliveryState.FAILED, finished_at=now, error=GivenUp.code)
@@ -81,7 +85,9 @@ def _delete(model: type[Delivery | Event], ids: list[UUID]) -> int:
 def _lease_take() -> bool:
     now = timezone.now()
     Dispatch.objects.get_or_create(id=1, defaults={"until": now})
-    return compare_and_set(Dispatch.objects.filter(id=1, until__lte=now), until=now + LEASE)
+    # One that ends later than any lease can was taken before the clock was set back.
+    free = Q(until__lte=now) | Q(until__gt=now + LEASE)
+    return compare_and_set(Dispatch.objects.filter(free, id=1), until=now + LEASE)
 
 
 def _lease_give() -> None:

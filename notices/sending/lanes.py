@@ -39,6 +39,8 @@ LANES = {HEALTHY: 6, FAILING: 2, MAIL: 1, STAFF: 1}
 """How many messages of each lane are on their way at the same time."""
 DELAYS = (30, 120, 600, 3600, 3 * 3600, 6 * 3600, 13 * 3600)
 """Seconds after each failed attempt; together about a day."""
+HELD_LONGEST = timedelta(hours=1)
+"""A receiver that is held for longer was held before the clock was set back."""
 HEARTBEAT_ATTEMPTS = 3
 """A signal that comes late says something wrong."""
 EVENTS_LOADED = 20
@@ -100,7 +102,8 @@ class Sending:
 
     def _next_endpoint(self, due: QuerySet[Delivery], *, failing: bool) -> Delivery | None:
         now = timezone.now()
-        open_now = Q(endpoint__held_until__isnull=True) | Q(endpoint__held_until__lte=now)
+        held = Q(endpoint__held_until__gt=now, endpoint__held_until__lte=now + HELD_LONGEST)
+        open_now = Q(endpoint__held_until__isnull=True) | ~held
         wanted = Q(endpoint__active=True) | Q(signal=Signal.TEST)
         health = Q(endpoint__failures__gt=0) if failing else Q(endpoint__failures=0)
         busy = {claimed.delivery.endpoint_id for claimed in self._pending.values()}

@@ -122,7 +122,7 @@ def _groups(events: QuerySet[Event]) -> list[Group]:
     for row in counted[:GROUPS_MAX]:
         alike = events.filter(kind=row["kind"], code=row["code"]).select_related("order")
         named = list(alike.order_by("created_at")[:NAMED_MAX])
-        title = digest_title(kind=row["kind"], count=row["count"])
+        title = digest_title(kind=row["kind"], params=named[0].params, count=row["count"])
         found.append(Group(title=title, lines=[_line(event) for event in named], more=row["count"] - len(named)))
     return found
 

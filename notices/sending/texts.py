@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 from common.errors import error_detail
 from common.names import name_isolated
-from notices.kinds import WORDS, EventKind, error_params, event_sentence, event_title
+from notices.kinds import WORDS, EventKind, error_params, event_sentence
 from notices.models import Delivery, Endpoint, Event, Signal
 from notices.sending.requests import Outgoing
 
@@ -101,7 +101,7 @@ def _webhook_body(delivery: Delivery, events: Sequence[Event]) -> dict[str, Any]
             "object": str(event.subject_id) if event.subject_id else None,
             "provision": str(event.provision_id) if event.provision_id else None,
             "schedule": str(event.schedule_id) if event.schedule_id else None,
-            "title": event_title(event.kind),
+            "title": event.title,
             "detail": event_sentence(kind=event.kind, code="", params=event.params),
             "error": failed if event.code else None,
             "params": {name: value for name, value in event.params.items() if name != "error"},

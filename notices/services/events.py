@@ -89,7 +89,7 @@ def suspension_record(step: SuspensionStep) -> None:
     """Record that an order was suspended, and each warning before its backups are removed."""
     if step.stage not in (SuspensionStage.SUSPENDED, SuspensionStage.WARNED) or step.removal_at is None:
         return
-    params: dict[str, Any] = {"removal_at": step.removal_at.isoformat()}
+    params: dict[str, str | int] = {"removal_at": step.removal_at.isoformat()}
     if step.days is not None:
         params |= {"days": step.days, "backups": step.backups}
     if step.locked:

@@ -34,7 +34,7 @@ from notices.selectors import Choices, members_of, staff_told
 
 BATCH = 500
 """The events that one transaction routes."""
-COLLECT = timedelta(minutes=1)
+COLLECT = timedelta(seconds=20)
 """A message that tells of several events waits so long for more of them."""
 PAUSE = timedelta(minutes=10)
 """The least time between two such messages to one receiver."""

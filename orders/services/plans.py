@@ -34,7 +34,8 @@ def plan_save(*, plan: Plan, actor: User | None) -> None:
         audit_record(actor=actor, action="plan.change" if before else "plan.create", plan=plan.id, name=plan.name)
         if before is not None:
             orders = Order.objects.filter(plan=plan)
-            _reductions_begin(orders, before=promise_of(before), actor=actor)
+            if promise_of(plan) != promise_of(before):
+                _reductions_begin(orders, before=promise_of(before), actor=actor)
             plan_followed(orders)
 
 
@@ -54,7 +55,10 @@ def order_update(*, order: Order, plan: Plan, name: str, actor: User | None) -> 
 def reduction_end(reduction: PlanReduction) -> bool:
     """Let a reduction take effect; return whether it was pending. The caller removes what is no longer kept."""
     with transaction.atomic():
-        pending = PlanReduction.objects.filter(id=reduction.id, ended_at__isnull=True)
+        # A second change of the plan may have moved its date since it was read.
+        pending = PlanReduction.objects.filter(
+            id=reduction.id, ended_at__isnull=True, takes_effect_at__lte=timezone.now()
+        )
         ended = compare_and_set(pending, ended_at=timezone.now())
         if ended:
             audit_record(actor=None, action="order.reduce", order_id=reduction.order_id, object_id=reduction.id)

@@ -80,7 +80,6 @@ class Migration(migrations.Migration):
                         to="provisions.provision",
                     ),
                 ),
-                ("waits", models.BooleanField(default=True)),
                 ("requested_at", models.DateTimeField(verbose_name="requested")),
                 ("looked_at", models.DateTimeField(null=True, verbose_name="looked at")),
             ],

@@ -9,14 +9,13 @@ from provisions.models import Provision
 
 
 class Rotation(models.Model):
-    """A server of which backups may go: a schedule made a backup of it, or its plan keeps less than it did.
+    """A server of which backups may go: a new one makes them superfluous, or its plan keeps less than it did.
 
-    waits: old backups go only after the newest backup of a schedule was read back. looked_at: when that was checked
-    last; null before the first time.
+    They go once the newest backup is good and was read back. looked_at: when that was checked last; null before the
+    first time, and when its answer may have changed.
     """
 
     provision = models.OneToOneField(Provision, on_delete=models.CASCADE, primary_key=True, related_name="rotation")
-    waits = models.BooleanField(default=True)
     requested_at = models.DateTimeField(_("requested"))
     looked_at = models.DateTimeField(_("looked at"), null=True)
 

@@ -6,12 +6,15 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
+from common.clock import database_now
 from common.errors import ValidationError
+from common.locks import row_lock
 from provisions.models import Provision, ProvisionKind
 from schedules.cron import cron_parse
 from schedules.errors import RunWaiting, ScheduleBroken
@@ -22,6 +25,8 @@ from schedules.selectors import open_runs
 log = logging.getLogger(__name__)
 
 BATCH = 500
+CLOCK_AHEAD = timedelta(minutes=5)
+"""A run of a time so far in the future was made by a clock that was ahead."""
 SMEAR_SECONDS = 60
 """Over this time the starts of one due time are spread, so that not all servers of a host read at once."""
 SMEAR_SHARE = 10
@@ -47,6 +52,30 @@ def runs_make(*, now: datetime) -> int:
             made += _make(due, now=now)
         if len(due) < BATCH:
             return made
+
+
+def schedules_recover(*, now: datetime | None = None) -> int:
+    """Bring back schedules whose next time was set by a clock that was ahead, and has been set back; return how many.
+
+    They would be silent until that time. Their runs of times that have not come are withdrawn.
+    """
+    now = now or database_now()
+    ahead = ScheduleRun.objects.filter(due_at__gt=now + CLOCK_AHEAD)
+    late = Schedule.objects.filter(Exists(ahead.filter(schedule=OuterRef("pk"))), next_due_at__gt=now + CLOCK_AHEAD)
+    recovered = 0
+    for schedule_id in list(late.values_list("id", flat=True)):
+        with transaction.atomic():
+            schedule = row_lock(late.filter(id=schedule_id))
+            if schedule is None:
+                continue
+            ahead.filter(schedule=schedule, state=RunState.DUE).delete()
+            try:
+                following = occurrence_next(cron_parse(schedule.cron), zone=zone_of(schedule.time_zone), after=now)
+            except ValidationError:
+                continue
+            if following is not None and schedule.next_due_at is not None and following < schedule.next_due_at:
+                recovered += Schedule.objects.filter(id=schedule_id).update(next_due_at=following)
+    return recovered
 
 
 def _make(due: Sequence[Schedule], *, now: datetime) -> int:
@@ -76,12 +105,7 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
     A schedule whose rule cannot be read is set aside with the reason. It stops no other.
     """
     try:
-        cron, zone = cron_parse(schedule.cron), zone_of(schedule.time_zone)
-        first = schedule.next_due_at or now
-        following = occurrence_next(cron, zone=zone, after=first)
-        if following is not None and following <= now:
-            first = occurrence_last(cron, zone=zone, first=following, until=now)
-            following = occurrence_next(cron, zone=zone, after=first)
+        first, following = _times(schedule.cron, schedule.time_zone, schedule.next_due_at or now, now)
     except Exception as error:
         log.exception("schedule %s is broken", schedule.id)
         schedule.next_due_at = None
@@ -89,6 +113,17 @@ def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:
         return None
     schedule.next_due_at = following
     return first
+
+
+@lru_cache(maxsize=1000)
+def _times(rule: str, time_zone: str, first: datetime, now: datetime) -> tuple[datetime, datetime | None]:
+    """The last due time up to `now`, given the first missed one, and the next; the schedules of a plan share them."""
+    cron, zone = cron_parse(rule), zone_of(time_zone)
+    following = occurrence_next(cron, zone=zone, after=first)
+    if following is not None and following <= now:
+        first = occurrence_last(cron, zone=zone, first=following, until=now)
+        following = occurrence_next(cron, zone=zone, after=first)
+    return first, following
 
 
 def _servers(schedules: Iterable[Schedule]) -> dict[UUID, list[tuple[Provision, str]]]:

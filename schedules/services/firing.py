@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from backups.errors import OperationInProgress
+from backups.errors import LimitReached, OperationInProgress
 from backups.selectors import backup_newest_good
 from backups.services.backups import backup_create, name_with_moment
 from backups.services.looks import GameState, changes_look, games_look
@@ -29,13 +29,14 @@ from orders.services.orders import order_lock
 from provisions.models import Provision
 from schedules.errors import GameNotWatched
 from schedules.models import Trigger, TriggerKind
+from schedules.services.rotation import rotation_makes_room
 
 log = logging.getLogger(__name__)
 
-BATCH = 64
+BATCH = 512
 """How many servers are asked before their answers are stored."""
-LOOK_SECONDS = 30.0
-"""After this time no new batch is asked: the others are asked at the next tick."""
+GAMES_SECONDS, CHANGES_SECONDS = 20.0, 30.0
+"""After this time no sidecar is asked any more: the others are asked at the next tick."""
 COUNTS_EVERY = timedelta(seconds=50)
 """The time between two looks at the starts and ends of a game: each tick."""
 BYTES_EVERY = timedelta(minutes=10)
@@ -43,7 +44,7 @@ BYTES_EVERY = timedelta(minutes=10)
 PATIENCE = (timedelta(minutes=1), timedelta(minutes=30))
 """The time until a sidecar without an answer is asked again: the first, doubled each time, up to the second."""
 AGAIN_EVERY = timedelta(minutes=10)
-"""The time after which a backup that could not begin is tried again, unless it only waits for an operation."""
+"""The time after which a backup that could not begin is tried again, unless it waits for work that goes on."""
 FIRED_AT_ONCE = 500
 """How many servers' backups begin in one run."""
 GAME_KINDS = (TriggerKind.CRASH, TriggerKind.START)
@@ -65,9 +66,8 @@ def triggers_run() -> int:
     """
     # First those that were due before: no sidecar can delay them.
     begun = _fire_all()
-    deadline = time.monotonic() + LOOK_SECONDS
-    _look_all(GAME_KINDS, _games, deadline=deadline)
-    _look_all((TriggerKind.CHANGED_BYTES,), _changes, deadline=deadline)
+    _look_all(GAME_KINDS, _games, until=time.monotonic() + GAMES_SECONDS)
+    _look_all((TriggerKind.CHANGED_BYTES,), _changes, until=time.monotonic() + CHANGES_SECONDS)
     return begun + _fire_all()
 
 
@@ -78,11 +78,13 @@ def _allowed() -> QuerySet[Trigger]:
     ).exclude(provision__order__suspended_at__lte=timezone.now())
 
 
-def _look_all(kinds: Sequence[TriggerKind], look: Callable[[Rows], None], *, deadline: float) -> None:
+def _look_all(kinds: Sequence[TriggerKind], look: Callable[..., None], *, until: float) -> None:
     """Look at all servers that are due, a batch after the other, each once."""
     begun = timezone.now()
-    while time.monotonic() < deadline:
-        due = _allowed().filter(kind__in=kinds, next_look_at__lte=begun)
+    # A look later than any pause was set before the clock was set back.
+    when = Q(next_look_at__lte=begun) | Q(next_look_at__gt=begun + 2 * PATIENCE[1])
+    while time.monotonic() < until:
+        due = _allowed().filter(when, kind__in=kinds)
         servers = list(due.order_by("next_look_at").values_list("provision", flat=True)[:BATCH])
         if not servers:
             return
@@ -90,35 +92,54 @@ def _look_all(kinds: Sequence[TriggerKind], look: Callable[[Rows], None], *, dea
         by_server: Rows = {}
         for trigger in rows:
             by_server.setdefault(trigger.provision, []).append(trigger)
-        look(by_server)
+        look(by_server, until=until)
 
 
-def _games(rows: Rows) -> None:
+def _games(rows: Rows, *, until: float) -> None:
     """Look at games, and note a backup as due where one has started or ended since the last look."""
-    answers = games_look(rows)
+    answers = games_look(rows, until=until)
     now = timezone.now()
+    quiet: list[UUID] = []
     for server, triggers in rows.items():
+        if server.id not in answers:
+            continue
         answer = answers[server.id]
         for trigger in triggers:
-            if isinstance(answer, GameState):
-                _counted(trigger, answer, now=now)
-            else:
+            if not isinstance(answer, GameState):
                 _failed(trigger, answer or GameNotWatched(), now=now)
+            elif _is_quiet(trigger, answer):
+                quiet.append(trigger.id)
+            else:
+                _counted(trigger, answer, now=now)
+    # Most games neither start nor end: one statement for all of them. One that was turned on anew has seen nothing.
+    same = Trigger.objects.filter(id__in=quiet, enabled=True, seen__isnull=False)
+    same.update(looked_at=now, next_look_at=now + COUNTS_EVERY)
+
+
+def _count_of(trigger: Trigger, game: GameState) -> int:
+    return game.ends if trigger.kind == TriggerKind.CRASH else game.starts
+
+
+def _is_quiet(trigger: Trigger, game: GameState) -> bool:
+    known = (trigger.counters, trigger.seen) == (game.counters, _count_of(trigger, game))
+    return known and trigger.due_at is None and not trigger.failures and not trigger.error_code
 
 
 def _counted(trigger: Trigger, game: GameState, *, now: datetime) -> None:
-    count = game.ends if trigger.kind == TriggerKind.CRASH else game.starts
+    count = _count_of(trigger, game)
     # Counts under another id have begun anew: nothing tells what happened in between.
     happened = trigger.counters == game.counters and trigger.seen is not None and count > trigger.seen
     due_at = (trigger.due_at or now) if happened else trigger.due_at
     _looked(trigger, now=now, again=COUNTS_EVERY, due_at=due_at, counters=game.counters, seen=count)
 
 
-def _changes(rows: Rows) -> None:
+def _changes(rows: Rows, *, until: float) -> None:
     """Count changed bytes, and note a backup as due where they have passed the limit."""
-    answers = changes_look(rows)
+    answers = changes_look(rows, until=until)
     now = timezone.now()
     for server, triggers in rows.items():
+        if server.id not in answers:
+            continue
         answer = answers[server.id]
         for trigger in triggers:
             if isinstance(answer, ApplicationError):
@@ -131,6 +152,8 @@ def _changes(rows: Rows) -> None:
 def _looked(trigger: Trigger, *, now: datetime, again: timedelta, due_at: datetime | None, **values: object) -> None:
     # The reason why a backup waits stays; that of a look without an answer is over.
     error_code = trigger.error_code if due_at is not None and not trigger.failures else ""
+    if due_at is not None and due_at > now + _interval([trigger], plan=trigger.provision.order.plan) + AGAIN_EVERY:
+        due_at = now  # later than any pause: the clock was set back
     _store(trigger, looked_at=now, next_look_at=now + again, failures=0, due_at=due_at, error_code=error_code, **values)
 
 
@@ -167,10 +190,14 @@ def _fire(order_id: UUID, server_id: UUID) -> bool:
             return _fire_locked(order_id, server_id)
     except (ApplicationError, DatabaseError) as error:
         now = timezone.now()
-        # One that waits for an operation is tried at the next tick.
-        later = {} if isinstance(error, OperationInProgress) else {"due_at": now + AGAIN_EVERY}
+        # One that waits for an operation, or for the deletion of an older backup, is tried at the next tick, behind the
+        # others.
+        soon = isinstance(error, OperationInProgress) or (
+            isinstance(error, LimitReached) and rotation_makes_room(server_id)
+        )
+        later = now if soon else now + AGAIN_EVERY
         code = error.code if isinstance(error, ApplicationError) else ApplicationError.code
-        Trigger.objects.filter(provision=server_id, due_at__lte=now).update(error_code=code, **later)
+        Trigger.objects.filter(provision=server_id, due_at__lte=now).update(error_code=code, due_at=later)
         log.info("the backup of the triggers of server %s waits: %s", server_id, code)
         return False
 
@@ -191,7 +218,9 @@ def _fire_locked(order_id: UUID, server_id: UUID) -> bool:
     server = due[0].provision
     kind = next(kind for kind in TriggerKind if any(trigger.kind == kind for trigger in due))
     name = name_with_moment(NAMES[kind], user=server.order.customer.owner)
-    backup = backup_create(user=None, order_id=order_id, provision_id=server_id, name=name, idempotency=None)
+    backup = backup_create(
+        user=None, order_id=order_id, provision_id=server_id, name=name, rotates=True, idempotency=None
+    )
     _update(due, due_at=None, fired_at=now, backup=backup, error_code="")
     return True
 
@@ -213,9 +242,13 @@ def _free_at(triggers: list[Trigger], due: list[Trigger], *, plan: Plan, now: da
     fired = [trigger.fired_at for trigger in triggers if trigger.fired_at is not None and trigger.fired_at <= now]
     if not fired:
         return now
+    return max(fired) + _interval(due, plan=plan)
+
+
+def _interval(triggers: Sequence[Trigger], *, plan: Plan) -> timedelta:
+    """The least time between two backups by triggers of a server."""
     shortest = max(plan.shortest_interval_minutes, plan.cooldown_minutes)
-    minutes = max(shortest, min(trigger.interval_minutes for trigger in due))
-    return max(fired) + timedelta(minutes=minutes)
+    return timedelta(minutes=max(shortest, min(trigger.interval_minutes for trigger in triggers)))
 
 
 def _update(triggers: list[Trigger], **values: object) -> None:

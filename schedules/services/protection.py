@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from accounts.models import AuditEvent
@@ -47,15 +47,17 @@ def _orders_due(now: datetime) -> Sequence[UUID]:
     """Orders without a row, with an event of the audit trail since the last run, or whose time has come."""
     new = Order.objects.filter(protection__isnull=True).values_list("id", flat=True)[:MOST]
     changing = OrderProtection.objects.filter(until__lte=now).values_list("order_id", flat=True)[:MOST]
-    old = OrderProtection.objects.filter(refreshed_at__lte=now - SWEEP).values_list("order_id", flat=True)[:MOST]
-    return list(dict.fromkeys([*new, *_with_news(), *changing, *old]))[:MOST]
+    # One from the future was computed before the clock was set back.
+    unfresh = Q(refreshed_at__lte=now - SWEEP) | Q(refreshed_at__gt=now + OVERLAP)
+    old = OrderProtection.objects.filter(unfresh).values_list("order_id", flat=True)[:MOST]
+    return list(dict.fromkeys([*new, *_with_news(now), *changing, *old]))[:MOST]
 
 
-def _with_news() -> Sequence[UUID]:
+def _with_news(now: datetime) -> Sequence[UUID]:
     newest = OrderProtection.objects.aggregate(at=Max("refreshed_at"))["at"]
     if newest is None:
         return []
-    events = AuditEvent.objects.filter(at__gte=newest - OVERLAP, order_id__isnull=False)
+    events = AuditEvent.objects.filter(at__gte=min(newest, now) - OVERLAP, order_id__isnull=False)
     return [order_id for order_id in events.order_by().values_list("order_id", flat=True).distinct() if order_id]
 
 

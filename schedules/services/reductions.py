@@ -50,5 +50,5 @@ def _apply(reduction: PlanReduction) -> bool:
             return False
         servers = Backup.objects.filter(order=reduction.order).order_by().values_list("provision", flat=True).distinct()
         for server in servers:
-            rotation_request(provision_id=server, waits=False)
+            rotation_request(provision_id=server)
     return True

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from backups import kinds
@@ -17,7 +17,7 @@ from backups.services.roles import backup_work_start
 from common.locks import row_lock
 from operations.models import LIVE_STATES, Operation, OperationState
 from orders.errors import OrderNotFound
-from orders.models import BackupFormat, Order
+from orders.models import Order
 from orders.selectors import order_promise
 from orders.services.orders import order_lock
 from provisions.models import Provision
@@ -29,23 +29,27 @@ log = logging.getLogger(__name__)
 ROTATED_A_RUN = 500
 """So many servers are looked at by one run of the chore."""
 READ_AGAIN = timedelta(hours=1)
-"""An archive that could not be read back is tried again after this time."""
+"""A backup that could not be read back is tried again after this time."""
 
 
 def backup_ended(operation: Operation) -> None:
-    """Note that backups of a server may go, in the transaction that ends the create of a schedule's backup well."""
-    if operation.kind != kinds.CREATE.name or operation.state != OperationState.SUCCEEDED:
+    """Note that backups of a server may go, in the transaction that ends a create which makes room, or a verification
+    for which a rotation waits.
+    """
+    if operation.state != OperationState.SUCCEEDED:
         return
-    made = Backup.objects.filter(
-        roles__operation=operation, roles__role=OperationRole.SUBJECT, schedule_id__isnull=False
-    ).first()
-    if made is not None:
-        rotation_request(provision_id=made.provision_id, waits=True)
+    backup = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SUBJECT).first()
+    if backup is None:
+        return
+    if operation.kind == kinds.CREATE.name and operation.params.get("rotates"):
+        rotation_request(provision_id=backup.provision_id)
+    elif operation.kind == kinds.VERIFY.name:
+        Rotation.objects.filter(provision=backup.provision_id).update(looked_at=None)
 
 
-def rotation_request(*, provision_id: UUID, waits: bool) -> None:
-    """Let the next run of the chore look at a server. waits: for the newest backup to be read back."""
-    values = {"requested_at": timezone.now(), "looked_at": None, "waits": waits}
+def rotation_request(*, provision_id: UUID) -> None:
+    """Let the next run of the chore look at a server."""
+    values = {"requested_at": timezone.now(), "looked_at": None}
     Rotation.objects.update_or_create(provision_id=provision_id, defaults=values)
 
 
@@ -84,32 +88,53 @@ def rotation_apply(provision: Provision) -> int:
         if rotation is None:
             return 0
         rows = provision_rows(provision.id)
-        if rotation.waits and not _may_rotate(order, rows):
+        if not _may_rotate(order, provision, rows):
             return 0
         removed = _remove(order, provision, rows)
         rotation.delete()
     return removed
 
 
-def _may_rotate(order: Order, rows: list[Row]) -> bool:
-    """Whether the newest backup of a schedule is good and was read back; its rotation ends when it is not good."""
-    made = [row for row in rows if row.schedule_id is not None and row.counts and not row.candidate.busy]
-    newest = max(made, key=lambda row: row.candidate.moment, default=None)
-    if newest is None or not newest.candidate.good or newest.read is False:
-        Rotation.objects.filter(provision__in=[row.provision_id for row in rows]).delete()
+def _may_rotate(order: Order, provision: Provision, rows: list[Row]) -> bool:
+    """Whether the newest backup of a server is good and was read back. Otherwise it is looked at again later."""
+    newest = _newest(rows)
+    if newest is not None and newest.candidate.good and newest.read:
+        return True
+    if newest is None:
+        Rotation.objects.filter(provision=provision).delete()
         return False
-    if newest.read is None:
-        Rotation.objects.filter(provision=newest.provision_id).update(looked_at=timezone.now())
-        _archive_read(order, newest.candidate.id)
-        return False
-    return True
+    Rotation.objects.filter(provision=provision).update(looked_at=timezone.now())
+    if newest.candidate.good and newest.read is None:
+        _read_back(order, newest.candidate.id)
+    return False
 
 
-def _archive_read(order: Order, backup_id: UUID) -> None:
-    """Start to read an archive back; upkeep does so with new snapshots by itself."""
-    backup = Backup.objects.filter(id=backup_id, format=BackupFormat.ARCHIVE).first()
-    lately = Q(state__in=LIVE_STATES) | Q(created_at__gt=timezone.now() - READ_AGAIN)
-    if backup and not Operation.objects.filter(lately, kind=kinds.VERIFY.name, roles__backup=backup).exists():
+def _newest(rows: list[Row]) -> Row | None:
+    made = [row for row in rows if row.counts and not row.candidate.busy and not row.candidate.ahead]
+    return max(made, key=lambda row: row.candidate.moment, default=None)
+
+
+def rotation_makes_room(provision_id: UUID) -> bool:
+    """Whether old backups of a server go soon: its newest one was read back, or that has not ended."""
+    rotation = Rotation.objects.filter(provision=provision_id).first()
+    newest = _newest(provision_rows(provision_id)) if rotation is not None else None
+    if rotation is None or newest is None or not newest.candidate.good or newest.read is False:
+        return False
+    return rotation.looked_at is None or newest.read is True or _reads_back(newest.candidate.id).exists()
+
+
+def _reads_back(backup_id: UUID) -> QuerySet[Operation]:
+    return Operation.objects.filter(kind=kinds.VERIFY.name, roles__backup=backup_id, state__in=LIVE_STATES)
+
+
+def _read_back(order: Order, backup_id: UUID) -> None:
+    """Start to read a backup back, unless that goes on or failed lately."""
+    backup = Backup.objects.filter(id=backup_id).first()
+    failed = Operation.objects.filter(
+        kind=kinds.VERIFY.name, roles__backup=backup_id, state=OperationState.FAILED,
+        created_at__gt=timezone.now() - READ_AGAIN,
+    )  # fmt: skip
+    if backup is not None and not _reads_back(backup_id).exists() and not failed.exists():
         backup_work_start(order=order, kind=kinds.VERIFY, backup=backup, requested_by=None, depth=Depth.SAMPLE.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.audit import audit_record
 from backups import kinds
-from backups.errors import OperationInProgress
+from backups.errors import LimitReached, OperationInProgress
 from backups.models import Backup
 from backups.rules import Rules, order_allows_backups
 from backups.services.backups import backup_create
@@ -37,6 +38,7 @@ from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.rules import backup_name, run_require
 from schedules.selectors import servers_of
 from schedules.services.due import runs_make, schedules_due
+from schedules.services.rotation import rotation_makes_room
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,24 @@ def schedules_tick(*, now: datetime | None = None) -> int:
     """
     moment = now or database_now()
     runs_make(now=moment)
-    ids = _startable(moment).order_by("starts_at", "id").values_list("id", flat=True)
-    return sum(run_start(run_id, now=moment) for run_id in list(ids[:STARTED_A_TICK]))
+    return sum(run_start(run_id, now=moment) for run_id in _next(moment))
+
+
+def _next(now: datetime) -> list[UUID]:
+    """The runs to start now: one of each order, and of all customers in turn; the thousands of one delay no other.
+
+    An order has one backup at a time: its other runs would only be refused.
+    """
+    waiting = _startable(now).order_by("starts_at", "id")
+    orders, places = set[UUID](), Counter[UUID]()
+    ranked: list[tuple[int, UUID]] = []
+    for run, order, customer in waiting.values_list("id", "schedule__order", "schedule__order__customer"):
+        if order not in orders:
+            orders.add(order)
+            ranked.append((places[customer], run))
+            places[customer] += 1
+    ranked.sort(key=lambda found: found[0])
+    return [run for _place, run in ranked[:STARTED_A_TICK]]
 
 
 def _startable(now: datetime) -> QuerySet[ScheduleRun]:
@@ -74,13 +92,18 @@ def _startable(now: datetime) -> QuerySet[ScheduleRun]:
 def run_start(run_id: UUID, *, now: datetime) -> bool:
     """Start the backup of a run that is due; return whether it began.
 
-    The run is skipped when its order takes no new backups, and fails for any other reason but a busy order.
+    The run is skipped when its order takes no new backups, and fails for any other reason but a busy order,
+    and a limit at which an older backup is about to go.
     """
     try:
         with transaction.atomic():
             return _begin(run_id, now=now) is not None
     except OperationInProgress:
         return False
+    except LimitReached as error:
+        if rotation_makes_room(ScheduleRun.objects.values_list("provision", flat=True).get(id=run_id)):
+            return False
+        _failed(run_id, error, now=now)
     except SKIPPING as error:
         _skipped(run_id, error, now=now)
     except ApplicationError as error:
@@ -116,6 +139,7 @@ def _begin(run_id: UUID, *, now: datetime, asked_by: User | None = None) -> Back
         tags=schedule.tags,
         only_if_changed=schedule.only_if_changed,
         schedule=schedule.id,
+        rotates=True,
         asked_by=asked_by,
         idempotency=None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -26,6 +27,7 @@ from sidecar.game.settings import _KEYS as GAME_KEYS
 from targets.registry import KINDS
 from tests.docs.commands import COMMANDS, command_check
 from tests.docs.pages import PAGES, ROOT, Example, anchors, examples, page_name, prose, spans
+from tests.factories import UserFactory
 from tests.services.require import program_require
 from tests.world.rental import Rental
 
@@ -42,7 +44,9 @@ def of(*languages: str) -> list[Any]:
 
 
 def test_every_example_says_which_language_it_is_in() -> None:
-    unknown = [number(example) for example in EXAMPLES if example.language not in ("sh", "toml", "json", "text")]
+    unknown = [
+        number(example) for example in EXAMPLES if example.language not in ("sh", "toml", "json", "python", "text")
+    ]
     assert unknown == []
     assert len(EXAMPLES) > 12
 
@@ -53,7 +57,7 @@ def test_picture_hides_no_command(example: Example) -> None:
     assert [line for line in example.text.splitlines() if begins.match(line)] == []
 
 
-RUN_ELSEWHERE = ("jq -r", "grep ")
+RUN_ELSEWHERE = ("jq -r", "grep ", "/suspension/")
 """Parts of examples that are run elsewhere: below, and in `tests/processes/test_serve.py`."""
 
 
@@ -98,6 +102,21 @@ def test_api_example_makes_and_lists_a_backup(
     backup = Backup.objects.get()
     assert backup.name == "Before the update"
     assert f'"id": "{backup.id}"' in done.stdout
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("example", [found for found in of("sh") if "/suspension/" in found.values[0].text])
+def test_api_example_suspends_an_order_and_lifts_it(example: Example, rental: Rental, live_server: Any) -> None:
+    program_require("curl", package="Debian curl")
+    _, secret = token_create(user=UserFactory(is_superuser=True), name="billing")
+    environ = {**os.environ, "TOKEN": secret, "ORDER": f"{live_server.url}/api/v1/orders/{rental.order.id}"}
+    told = []
+    for line in example.lines():
+        done = subprocess.run(["bash", "-euc", line], capture_output=True, text=True, check=True, env=environ)
+        told.append(json.loads(done.stdout))
+    assert [order["terminates"] for order in told] == [True, False]
+    assert told[0]["removal_at"] > told[0]["suspended_at"]
+    assert told[1]["removal_at"] is None
 
 
 @pytest.mark.parametrize("example", of("toml"))

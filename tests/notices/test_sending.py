@@ -318,3 +318,19 @@ def test_the_tick_finds_work(order):
     assert not notices_due()
     due_now()
     assert notices_due()
+
+
+@pytest.mark.parametrize("ahead", ["lease", "endpoint", "message"])
+def test_clock_that_was_set_back_holds_nothing_up(order, there, ahead):
+    endpoint = EndpointFactory(order=order, url=there.url())
+    event_record(kind=K.BACKUP_READY, order=order, params={"name": "Nightly"})
+    year = timezone.now() + timedelta(days=365)
+    if ahead == "lease":
+        Dispatch.objects.update_or_create(id=1, defaults={"until": year})
+    elif ahead == "endpoint":
+        Endpoint.objects.filter(id=endpoint.id).update(failures=3, held_until=year)
+    else:
+        DeliveryFactory(endpoint=endpoint, not_before=year)
+        Event.objects.all().delete()
+    notices_dispatch()
+    assert len(there.arrived) == 1

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from backups.models import BackupStatus
+from backups.models import Backup, BackupStatus
+from backups.services.backups import backup_create
 from notices.kinds import EventKind
 from notices.models import Delivery, Event, Signal
 from notices.services.events import failures_in_a_row
 from operations.errors import OperationCancelled
 from operations.services.operations import operation_fail
+from operations.work.lease import operation_succeeds
+from operations.work.run import operation_claim
 from repository.storage import StorageUnavailable
-from tests.factories import EndpointFactory, StoredObjectFactory
+from tests.factories import EndpointFactory, ScheduleFactory, StoredObjectFactory
 from vault.errors import StorageUnavailableError
 from vault.services import sweep
 
@@ -145,3 +148,16 @@ def test_sweep_of_a_storage_that_is_away_tells_staff(rental, monkeypatch):
     sweep.storage_sweep()
     assert kinds(order=None) == [K.TARGET_UNREACHABLE]
     assert Event.objects.get().params == {"name": rental.target.name}
+
+
+def test_run_without_a_backup_signals_the_heartbeat_of_its_schedule(rental):
+    schedule = ScheduleFactory(order=rental.order, provision=rental.server)
+    EndpointFactory(order=rental.order, heartbeat=True, schedule_id=schedule.id)
+    backup = backup_create(
+        user=None, order_id=rental.order.id, provision_id=rental.server.id, name="x", schedule=schedule.id,
+        idempotency=None,
+    )  # fmt: skip
+    operation = operation_claim(backup.operation_id)
+    with operation_succeeds(operation):
+        Backup.objects.filter(id=backup.id).delete()  # nothing had changed
+    assert signals() == [Signal.SUCCESS]

@@ -154,6 +154,15 @@ def test_an_order_without_backups_is_left_alone(clock, db, told):
     assert [step.stage for step in told] == [SuspensionStage.SUSPENDED]
 
 
+def test_orders_with_nothing_left_hold_up_no_other(suspended, clock, monkeypatch):
+    monkeypatch.setattr(removal, "ORDERS_A_RUN", 1)
+    order_suspend(order=OrderFactory(), since=START - DAY, actor=None)
+    Order.objects.exclude(id=suspended.order.id).update(removal_at=START)
+    clock.after(29)
+    assert Order.objects.get(id=suspended.order.id).warned_days == 1
+    assert clock.after(30) == 2
+
+
 def test_the_page_and_the_api_say_the_date_and_the_download_works(suspended):
     page = browser_of(suspended.owner).get(f"/orders/{suspended.order.id}/").content.decode()
     assert "Dec. 1, 2026" in page

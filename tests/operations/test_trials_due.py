@@ -80,6 +80,26 @@ def test_few_run_at_a_time(db, now):
     assert trials_due() == 3
 
 
+@pytest.mark.parametrize("state", ["none", "suspended", "free", "empty"])
+def test_orders_without_test_restores_hold_up_no_other(stocked, now, monkeypatch, state):
+    monkeypatch.setattr(trials, "LOOKED_AT", 1)
+    stocked.keep()
+    others = OrderFactory.create_batch(2)
+    if state != "empty":
+        for other in others:
+            BackupFactory(provision__order=other, provision__is_primary=True)
+    changed = {"none": {"trial_days": 0}, "free": {"has_backups": False}}.get(state)
+    if changed:
+        Plan.objects.filter(orders__in=others).update(**changed)
+    due_now()
+    values = {"suspended_at": datetime(2019, 1, 1, tzinfo=UTC)} if state == "suspended" else {}
+    Order.objects.filter(id__in=[other.id for other in others]).update(
+        next_trial_at=datetime(2019, 1, 1, tzinfo=UTC), **values
+    )
+    assert trials_due() == 1
+    assert asked()[0].order == stocked.order
+
+
 def test_an_order_that_works_is_left_until_later(rental, now):
     rental.stored()
     OperationFactory(order=rental.order, kind="create", state=OperationState.RUNNING)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from backups.models import Backup
 from tests.factories import BackupFactory
 
-READ = {"ok": True, "depth": "sample"}
+READ = {"ok": True, "depth": "sample", "at": "2026-11-30T12:00:00Z", "seconds": 0.1, "counted": {"files": 1}}
 
 
 def aged(rental, *, hours, **values):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from backups import rules
 from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_update
 from common.errors import ApplicationError
@@ -15,9 +16,10 @@ from operations.models import Operation, OperationState
 from operations.services.operations import operation_fail
 from operations.work.lease import operation_succeeds
 from operations.work.run import operation_claim
-from schedules.models import RunState, Schedule, ScheduleRun
+from schedules.models import Rotation, RunState, Schedule, ScheduleRun
 from schedules.rules import Settings
-from schedules.services.due import runs_make, smear
+from schedules.services.due import runs_make, schedules_recover, smear
+from schedules.services.rotation import rotations_apply
 from schedules.services.runs import run_start, runs_expire, runs_wanted, schedule_run, schedules_tick
 from schedules.services.schedules import schedule_create, schedule_update
 from tests.factories import AssetFactory
@@ -205,6 +207,41 @@ def test_backup_at_the_limit_begins_while_an_older_one_may_go(scheduled):
     assert Backup.objects.count() == 2
     work(scheduled)
     assert states(schedule) == [RunState.FAILED, RunState.SUCCEEDED]
+
+
+def test_run_at_the_limit_waits_while_an_older_backup_is_about_to_go(scheduled, monkeypatch):
+    monkeypatch.setattr(rules, "ROTATING_MAX", 1)
+    scheduled.order.plan.backup_limit = 1
+    scheduled.order.plan.save()
+    old = scheduled.stored()
+    schedule = make(scheduled)
+    assert tick(1) == 1
+    work(scheduled)
+    assert rotations_apply() == 0  # it is read back first
+    assert tick(2) == 0
+    assert states(schedule) == [RunState.SUCCEEDED, RunState.DUE]
+    Operation.objects.exclude(kind="create").update(state=OperationState.SUCCEEDED, finished_at=timezone.now())
+    Backup.objects.exclude(id=old.id).update(proof={"ok": True, "depth": "sample"})
+    assert rotations_apply() == 1
+    Operation.objects.exclude(kind="create").update(state=OperationState.SUCCEEDED, finished_at=timezone.now())
+    assert tick(2) == 1
+    work(scheduled)
+    Rotation.objects.all().delete()  # nothing will make room
+    assert tick(3) == 0
+    assert schedule.runs.order_by("due_at").last().error_code == "limit_reached"
+
+
+def test_clock_that_was_a_year_ahead_silences_no_schedule(scheduled):
+    schedule, broken = make(scheduled), make(scheduled, name="Broken")
+    year = 60 * 24 * 366
+    assert tick(year) == 1
+    work(scheduled)
+    ScheduleRun.objects.filter(schedule=schedule, state=RunState.DUE).update(starts_at=START + (year + 1) * MINUTE)
+    Schedule.objects.filter(id=broken.id).update(cron="every day")
+    assert (tick(3), schedules_recover(now=START + 3 * MINUTE)) == (0, 1)
+    assert schedules_recover(now=START + 3 * MINUTE) == 0
+    assert tick(4) == 1
+    assert not ScheduleRun.objects.filter(state=RunState.DUE).exists()
 
 
 def test_run_now_starts_beside_the_due_times(scheduled):

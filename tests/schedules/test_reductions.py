@@ -8,15 +8,16 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from backups.models import Backup
 from notices.kinds import EventKind, event_sentence
 from notices.models import Event
 from orders.models import PlanReduction
-from orders.services.plans import REDUCTION_GRACE, order_update, plan_save
+from orders.services.plans import REDUCTION_GRACE, order_update, plan_save, reduction_end, reductions_due
 from schedules.services.reductions import reductions_advance, reductions_wanted
 from schedules.services.rotation import rotations_apply
 from schedules.standing import retention_reasons
 from tests.factories import PlanFactory
-from tests.schedules.aged import aged, ids, left
+from tests.schedules.aged import READ, aged, ids, left
 
 pytestmark = pytest.mark.django_db
 SMALL = 2
@@ -24,8 +25,8 @@ SMALL = 2
 
 @pytest.fixture
 def made(rental):
-    """Five backups by hand, the oldest first."""
-    return [aged(rental, hours=9 - number) for number in range(5)]
+    """Five backups by hand, the oldest first; the newest was read back."""
+    return [aged(rental, hours=9 - number, proof=READ if number == 4 else None) for number in range(5)]
 
 
 @pytest.fixture
@@ -52,6 +53,23 @@ def test_smaller_plan_removes_nothing_before_its_date_and_then_the_oldest(rental
     assert comes(moved) == 3
     assert left() == ids(made[3:])
     assert (rotations_apply(), retention_reasons(order=rental.order)[made[4].id].goes) == (0, False)
+
+
+def test_nothing_goes_before_the_newest_was_read_back(made, moved):
+    Backup.objects.update(proof=None)
+    reductions_advance()
+    assert comes(moved) == 0
+    assert left() == ids(made)
+    Backup.objects.filter(id=made[4].id).update(proof=READ)
+    assert rotations_apply() == 3
+
+
+def test_reduction_that_was_put_off_meanwhile_does_not_end(moved):
+    PlanReduction.objects.update(takes_effect_at=timezone.now() - timedelta(seconds=1))
+    stale = reductions_due()[0]
+    PlanReduction.objects.update(takes_effect_at=timezone.now() + REDUCTION_GRACE)
+    assert reduction_end(stale) is False
+    assert PlanReduction.objects.get().ended_at is None
 
 
 def test_people_are_told_once_of_how_many_go_and_when(rental, moved):
@@ -88,8 +106,7 @@ def test_larger_plan_takes_it_back_before_its_date(rental, made, moved, admin_us
 
 def test_backup_that_is_locked_in_time_stays(made, moved):
     reductions_advance()
-    made[0].locked = True
-    made[0].save()
+    Backup.objects.filter(id=made[0].id).update(locked=True)
     assert comes(moved) == 3
     assert left() == ids([made[0], made[4]])
 

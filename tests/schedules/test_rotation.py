@@ -21,7 +21,7 @@ from orders.models import BackupFormat
 from schedules.models import Rotation, RunState
 from schedules.retention import Reason
 from schedules.services import rotation as rotation_service
-from schedules.services.rotation import rotation_request, rotations_apply
+from schedules.services.rotation import rotation_request, rotations_apply, rotations_wanted
 from schedules.services.runs import run_start
 from schedules.standing import retention_preview, retention_reasons
 from tests.factories import BackupFactory, OperationFactory, ScheduleFactory, ScheduleRunFactory
@@ -35,24 +35,24 @@ def schedule(rental):
     return ScheduleFactory(order=rental.order, provision=rental.server, retention={"last": 2})
 
 
-def test_create_of_a_schedule_that_succeeds_asks_for_a_rotation(rental, schedule):
-    for values, wanted in (({}, False), ({"schedule_id": schedule.id}, True)):
-        backup = BackupFactory(provision=rental.server, **values)
-        operation_ended(OperationFactory(order=rental.order, subject=backup))
+def test_create_that_rotates_asks_for_a_rotation_when_it_succeeds(rental, schedule):
+    for params, wanted in (({}, False), ({"rotates": True}, True)):
+        backup = BackupFactory(provision=rental.server)
+        operation_ended(OperationFactory(order=rental.order, subject=backup, params=params))
         assert Rotation.objects.exists() is wanted
 
 
 @pytest.mark.parametrize("state", [OperationState.FAILED, OperationState.CANCELLED])
 def test_create_that_fails_asks_for_none(state, rental, schedule):
     backup = BackupFactory(provision=rental.server, failed=True, schedule_id=schedule.id)
-    operation_ended(OperationFactory(order=rental.order, subject=backup, state=state))
+    operation_ended(OperationFactory(order=rental.order, subject=backup, state=state, params={"rotates": True}))
     assert not Rotation.objects.exists()
 
 
 def test_old_backups_go_by_the_delete_operation_and_are_audited(rental, schedule):
     made = of_schedule(rental, schedule, 4)
     by_hand = aged(rental, hours=90)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == 2
     assert left() == ids([*made[2:], by_hand])
     deletes = Operation.objects.filter(kind=kinds.DELETE.name, roles__role=OperationRole.SUBJECT)
@@ -64,35 +64,74 @@ def test_old_backups_go_by_the_delete_operation_and_are_audited(rental, schedule
 
 def test_nothing_goes_before_the_new_one_was_read_back(rental, schedule):
     made = of_schedule(rental, schedule, 4, proof=None)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == 0
     assert left() == ids(made)
     Backup.objects.filter(id=made[-1].id).update(proof=READ)
     assert rotations_apply() == 2
 
 
-def test_archive_is_read_back_by_an_operation_of_its_own_once(rental, schedule):
-    made = of_schedule(rental, schedule, 3, proof=None, format=BackupFormat.ARCHIVE)
-    rotation_request(provision_id=rental.server.id, waits=True)
+@pytest.mark.parametrize("proof", [None, {"ok": True, "depth": "structure"}])
+@pytest.mark.parametrize("form", BackupFormat.values)
+def test_newest_is_read_back_by_an_operation_of_its_own_once(form, proof, rental, schedule):
+    made = of_schedule(rental, schedule, 3, proof=proof, format=form)
+    rotation_request(provision_id=rental.server.id)
     rotations_apply()
     rotations_apply()
     verify = Operation.objects.get(kind=kinds.VERIFY.name)
     assert (verify.params["depth"], verify.backups.get()) == ("sample", made[-1])
+    assert not rotations_wanted()
+    Backup.objects.filter(id=made[-1].id).update(proof=READ)
+    Operation.objects.update(state=OperationState.SUCCEEDED, finished_at=timezone.now())
+    operation_ended(Operation.objects.get())
+    assert rotations_wanted()
+    assert rotations_apply() == 1
+
+
+def test_newest_by_hand_is_read_back_too(rental, schedule):
+    of_schedule(rental, schedule, 4)
+    by_hand = aged(rental, hours=0)
+    rotation_request(provision_id=rental.server.id)
+    assert rotations_apply() == 0
+    assert Operation.objects.get(kind=kinds.VERIFY.name).backups.get() == by_hand
+    Backup.objects.filter(id=by_hand.id).update(collapsed=True)
+    assert rotations_apply() == 0
+
+
+def test_nothing_is_left_to_look_at_when_all_backups_are_gone(rental):
+    rotation_request(provision_id=rental.server.id)
+    assert rotations_wanted()
+    assert rotations_apply() == 0
+    assert not rotations_wanted()
+
+
+def test_backup_of_a_clock_that_was_ahead_pushes_out_no_other(rental, schedule):
+    schedule.retention = {"last": 1, "within_days": 3, "yearly": 1}
+    schedule.save()
+    ahead = aged(rental, hours=-24 * 400, schedule_id=schedule.id, proof=READ)
+    made = [aged(rental, hours=hours, schedule_id=schedule.id) for hours in (60, 30, 1)]
+    rotation_request(provision_id=rental.server.id)
+    assert rotations_apply() == 0  # the newest one that is not ahead was not read back
+    Backup.objects.filter(id=made[-1].id).update(proof=READ)
+    assert rotations_apply() == 0
+    assert left() == ids([ahead, *made])
+    assert retention_reasons(order=rental.order)[ahead.id].reasons == (Reason.AHEAD,)
 
 
 @pytest.mark.parametrize("fault", [{"degraded": True}, {"collapsed": True}, {"proof": {"ok": False}}])
 def test_nothing_goes_when_the_new_one_is_not_good(fault, rental, schedule):
     made = of_schedule(rental, schedule, 4, **fault)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == 0
-    assert (left(), Rotation.objects.count()) == (ids(made), 0)
+    assert left() == ids(made)
+    assert not rotations_wanted()
 
 
 def test_locked_and_safety_backups_stay_and_do_not_count(rental, schedule):
     locked = aged(rental, hours=50, schedule_id=schedule.id, locked=True)
     safety = aged(rental, hours=60, is_safety=True)
     made = of_schedule(rental, schedule, 3)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == 1
     assert left() == ids([locked, safety, *made[1:]])
 
@@ -104,7 +143,7 @@ def test_limit_takes_the_oldest_one_that_may_go(rental, schedule):
     schedule.save()
     locked = aged(rental, hours=50, locked=True)
     made = of_schedule(rental, schedule, 3)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == 1
     assert left() == ids([locked, *made[1:]])
     assert AuditEvent.objects.get(action="backup.rotate").data["reason"] == "over_limit"
@@ -112,7 +151,7 @@ def test_limit_takes_the_oldest_one_that_may_go(rental, schedule):
 
 def test_run_that_dies_half_way_leaves_all_as_it_was(rental, schedule, monkeypatch):
     made = of_schedule(rental, schedule, 5)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     real, calls = rotation_service.deletion_start, []
 
     def remove_then_die(**values):
@@ -131,7 +170,7 @@ def test_run_that_dies_half_way_leaves_all_as_it_was(rental, schedule, monkeypat
 def test_backup_that_is_restored_just_now_stays(rental, schedule):
     made = of_schedule(rental, schedule, 4)
     Backup.objects.filter(id=made[0].id).update(status="restoring")
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == 1
     assert left() == ids([made[0], *made[2:]])
 
@@ -164,7 +203,7 @@ def test_backups_of_schedules_make_room_before_those_by_hand(rental, schedule):
     schedule.save()
     by_hand = aged(rental, hours=90)
     made = of_schedule(rental, schedule, 3)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == 1
     assert left() == ids([by_hand, *made[1:]])
 
@@ -183,7 +222,7 @@ def test_scheduled_backup_at_the_limit_begins_until_too_many_wait(rental, schedu
     with pytest.raises(LimitReached):
         Rules(user=None, order=rental.order).create_require(rental.server, rotates=True)
     Backup.objects.filter(id=made[-1].id).update(proof=READ)
-    rotation_request(provision_id=rental.server.id, waits=True)
+    rotation_request(provision_id=rental.server.id)
     assert rotations_apply() == ROTATING_MAX
     assert left() == ids(made[-2:])
     Rules(user=None, order=rental.order).create_require(rental.server, rotates=True)

@@ -2,87 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from accounts.models import AuditEvent
 from backups.models import Backup, BackupStatus
+from backups.rules import ROTATING_MAX
 from operations.models import Operation, OperationState
 from orders.rights import OrderRight
 from provisions.services.provisions import provision_create
 from schedules.models import Trigger, TriggerKind
 from schedules.services import firing
 from schedules.services.firing import triggers_run
+from schedules.services.rotation import rotation_request
 from tests.api.problems import assert_problem
-from tests.factories import OrderUserPermissionFactory, ProvisionFactory, TriggerFactory, UserFactory
-from tests.schedules.watched import WatchedSidecar, watched_sidecar
+from tests.factories import (
+    OperationFactory,
+    OrderUserPermissionFactory,
+    ProvisionFactory,
+    TriggerFactory,
+    UserFactory,
+)
+from tests.schedules.watched import Watching
 from tests.world.clients import client_of
-from tests.world.rental import Rental
 
 MIB = 1 << 20
-TIMES = ("next_look_at", "looked_at", "due_at", "fired_at")
-
-
-@dataclass
-class Watching:
-    """A rental, its sidecar, and the owner's client."""
-
-    rental: Rental
-    sidecar: WatchedSidecar
-    client: APIClient
-
-    def url(self, kind: str = "") -> str:
-        base = f"/api/v1/orders/{self.rental.order.id}/provisions/{self.rental.server.id}/triggers/"
-        return f"{base}{kind}/" if kind else base
-
-    def turn_on(self, kind: str = "crash", **fields: Any) -> None:
-        """Turn it on, and look once: what was before does not count."""
-        response = self.client.put(self.url(kind), {"enabled": True, **fields})
-        assert response.status_code == 200, response.json()
-        assert triggers_run() == 0
-
-    def shown(self, kind: str = "crash") -> dict[str, Any]:
-        return self.client.get(self.url(kind)).json()
-
-    def tick(self, **passed: float) -> int:
-        """Let that time pass, a minute without any, and run the chore; return how many backups began."""
-        by = timedelta(**passed) if passed else timedelta(minutes=1)
-        for trigger in Trigger.objects.all():
-            for name in TIMES:
-                if (at := getattr(trigger, name)) is not None:
-                    setattr(trigger, name, at - by)
-            trigger.save()
-        return triggers_run()
-
-    def plan(self, **values: Any) -> None:
-        for name, value in values.items():
-            setattr(self.rental.order.plan, name, value)
-        self.rental.order.plan.save()
-
-    def ends(self, state: OperationState = OperationState.SUCCEEDED) -> None:
-        """End the running backup, as a worker does."""
-        now = timezone.now()
-        Operation.objects.update(state=state, finished_at=now)
-        Backup.objects.update(status=BackupStatus.FAILED, completed_at=now)
-
-    @property
-    def backups(self) -> list[str]:
-        """The names of the backups without their time, the oldest first."""
-        return [re.sub(r" [0-9]{4}-.*", "", backup.name) for backup in Backup.objects.order_by("created_at")]
-
-
-@pytest.fixture
-def watching(rental: Rental) -> Iterator[Watching]:
-    with watched_sidecar() as sidecar:
-        rental.reach(sidecar.address, token="a token of this test")
-        yield Watching(rental, sidecar, client_of(rental.owner))
 
 
 def test_a_crash_makes_one_backup_with_a_name_that_says_why(watching: Watching) -> None:
@@ -269,6 +216,56 @@ def test_a_trigger_that_is_off_asks_nobody_and_forgets_what_is_due(watching: Wat
     watching.sidecar.ends = 2
     watching.turn_on()
     assert watching.tick() == 0
+
+
+def test_backup_at_the_limit_begins_and_an_older_one_makes_room(watching: Watching) -> None:
+    watching.plan(backup_limit=1)
+    old = watching.rental.stored()
+    watching.turn_on()
+    watching.sidecar.ends = 1
+    assert watching.tick() == 1
+    assert Operation.objects.get().params["rotates"] is True
+    watching.ends()
+    Backup.objects.filter(id=old.id).update(locked=True, status=BackupStatus.READY)
+    watching.sidecar.ends = 2
+    assert watching.tick(minutes=61) == 0
+    assert watching.shown()["error"]["code"] == "limit_reached"
+    assert watching.shown()["due_at"] > timezone.now().isoformat()
+
+
+def test_backup_at_the_limit_waits_for_a_rotation_only_as_long_as_it_takes(watching: Watching) -> None:
+    watching.plan(backup_limit=1)
+    for _ in range(1 + ROTATING_MAX):
+        watching.rental.stored()
+    rotation_request(provision_id=watching.rental.server.id)
+    watching.turn_on()
+    watching.sidecar.ends = 1
+    assert watching.tick() == 0
+    assert watching.shown()["due_at"] <= timezone.now().isoformat()
+
+
+def test_busy_order_gives_way_to_those_that_wait_behind_it(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firing, "FIRED_AT_ONCE", 1)
+    watching.turn_on()
+    busy = TriggerFactory(provision__is_primary=True, due_at=timezone.now() - timedelta(hours=1))
+    OperationFactory(order=busy.provision.order, kind="restore", state=OperationState.RUNNING, exclusive=True)
+    ProvisionFactory(order=busy.provision.order, kind="sidecar", is_primary=False, address="127.0.0.1:9")
+    Trigger.objects.filter(provision=watching.rental.server).update(due_at=timezone.now())
+    assert sum(triggers_run() for _ in range(2)) == 1
+    busy.refresh_from_db()
+    assert busy.error_code == "operation_in_progress"
+
+
+def test_clock_that_was_set_back_silences_no_trigger(watching: Watching) -> None:
+    watching.turn_on()
+    year = timezone.now() + timedelta(days=365)
+    Trigger.objects.update(next_look_at=year, looked_at=year, fired_at=year)
+    watching.sidecar.ends = 1
+    assert triggers_run() == 1
+    watching.ends()
+    Trigger.objects.update(next_look_at=timezone.now(), due_at=year)
+    assert triggers_run() == 0
+    assert watching.tick(minutes=61) == 1
 
 
 def test_thousands_of_servers_without_a_trigger_cost_nothing(

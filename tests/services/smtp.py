@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +42,10 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say(refusal or "250 ok")
             elif verb == "DATA":
                 self._say("354 go on")
-                found.mails.append(message_from_bytes(self._data(), policy=policy.default))
+                mail = message_from_bytes(self._data(), policy=policy.default)
+                # The mail last: a test that has seen it reads its recipients.
                 found.recipients.append(to)
+                found.mails.append(mail)
                 to = []
                 self._say("250 taken")
             elif verb == "QUIT":
@@ -62,10 +65,12 @@ class _Session(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def smtp_server() -> Iterator[SmtpServer]:
-    """A server on a port of its own, without encryption."""
+def smtp_server(*, tls: ssl.SSLContext | None = None) -> Iterator[SmtpServer]:
+    """A server on a port of its own, with TLS from the first byte or without encryption."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Session) as server:
         server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         found = SmtpServer(port=server.server_address[1])
         server.found = found  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -211,7 +211,7 @@ def test_one_backup_is_verified_over_the_api(depth, found, snapshots, two):
     assert state(two[0]) == (False, None)
 
 
-@pytest.mark.parametrize("body", [{"depth": "restore"}, {"depth": "sample"}, {"depth": 1}, {"deep": True}])
+@pytest.mark.parametrize("body", [{"depth": "share"}, {"depth": "sample"}, {"depth": 1}, {"deep": True}])
 def test_other_depths_are_refused(body, snapshots, two):
     backup = two[0]
     path = f"/api/v1/orders/{backup.order_id}/provisions/{backup.provision_id}/backups/{backup.id}/verify/"

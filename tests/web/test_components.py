@@ -78,7 +78,8 @@ def test_a_page_about_a_failure_needs_neither_context_nor_database(name):
 
 
 def test_no_template_has_anything_that_the_content_security_policy_forbids():
-    for path in (Path(settings.BASE_DIR) / "templates").rglob("*.html"):
+    mail = Path(settings.BASE_DIR) / "templates/notices/mail.html"  # a mail has no policy, and no style sheet
+    for path in {*(Path(settings.BASE_DIR) / "templates").rglob("*.html")} - {mail}:
         source = path.read_text()
         assert "<style" not in source, path
         assert " style=" not in source, path

@@ -115,7 +115,7 @@ def test_recovery_that_the_backup_has_told_is_not_told_twice(rental, clock):
     clock.advance(12 * HOUR)
     protection_refresh()
     rental.stored(completed_at=timezone.now())
-    event_record(kind=EventKind.BACKUP_RECOVERED, order=rental.order, name="x", server="y")
+    event_record(kind=EventKind.BACKUP_RECOVERED, order=rental.order, params={"name": "x"})
     Event.objects.update(created_at=timezone.now() + HOUR)
     OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)
     protection_refresh()
@@ -206,3 +206,13 @@ def test_fleet_is_linked_for_staff_alone(fleet, clerk, owner):
     assert "Fleet" not in read(owner.get("/")).one("nav", class_="topnav").text
     assert owner.get("/fleet/").status_code == 404
     assert Order.objects.count() == 3
+
+
+def test_clock_that_was_set_back_hides_no_news(rental, clock):
+    protection_refresh()
+    OrderProtection.objects.update(refreshed_at=timezone.now() + 400 * DAY, until=None)
+    assert protection_refresh() == 1
+    assert OrderProtection.objects.get(order=rental.order).refreshed_at == timezone.now()
+    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(minutes=4), until=None)
+    clock.advance(timedelta(seconds=1))
+    assert protection_refresh() == 0

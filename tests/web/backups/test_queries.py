@@ -15,6 +15,8 @@ from tests.factories import (
     OrderFactory,
     OrderGroupPermissionFactory,
     ProvisionFactory,
+    ScheduleFactory,
+    UsageSampleFactory,
     UserFactory,
 )
 from tests.web.backups.reading import read
@@ -74,6 +76,28 @@ def test_a_list_costs_the_same_however_long_it_is(who, most, going_on, rental):
     assert counts[0] == counts[1]
     # A running operation is read together with its backup.
     assert max(counts[0]) <= most - going_on
+
+
+def test_the_usage_page_costs_the_same_however_much_there_is(rental, owner):
+    path = f"{rental.page}usage/"
+    queries_of(owner, path)
+    counts = []
+    for more in (1, 30):
+        for number in range(more):
+            schedule = ScheduleFactory(order=rental.order)
+            rental.stored(schedule_id=schedule.id, added_bytes=number)
+            UsageSampleFactory(order=rental.order)
+        counts.append(queries_of(owner, path))
+    assert len(read(owner.get(path)).all("rect")) == 31
+    assert counts[0] == counts[1] <= 12
+
+
+def test_a_filtered_list_costs_as_much_as_the_whole_one(rental, owner):
+    for number in range(5):
+        rental.stored(tags=["update"], notes=f"Java {number}")
+    queries_of(owner, rental.page)
+    whole = queries_of(owner, rental.page)
+    assert queries_of(owner, f"{rental.page}?tag=update&search=java&status=ready") == whole
 
 
 @pytest.mark.parametrize("going_on", [True, False])

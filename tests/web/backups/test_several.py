@@ -52,8 +52,12 @@ def test_who_may_not_delete_has_no_boxes(rental, kept):
 
 
 def test_deleting_asks_first_and_names_them(rental, owner, kept):
+    Backup.objects.filter(id=kept[0].id).update(unique_bytes=3 << 20)
+    Backup.objects.filter(id=kept[1].id).update(format="repository")
+    Backup.objects.filter(id=kept[2].id).update(unique_bytes=9 << 20)
     asked = read(chosen(rental, owner, kept, "delete"))
-    assert asked.one("h1").text == "Delete 3 backups?"
+    assert asked.one("h1").text == "Delete 2 backups?"
+    assert "at least 3 MiB of storage" in asked.one(id="freed").text
     listed = asked.one("ul", class_="plain-list").text
     assert all(backup.name in listed for backup in kept)
     assert "It is locked, and stays." in listed

@@ -46,7 +46,7 @@ lint: env ## ruff, format, types, import contracts, file budget, migrations, gen
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/mypy .
 
-bench: env ## measure, also against the peers that are installed: make bench [NAME=archive|browsing|product|repository|restore|scale] [RUNS=1: the short form, minutes] [MEDIA=tmpfs|disk] [PEERS="restic borg"]
+bench: env ## measure, also against the peers that are installed: make bench [NAME=archive|browsing|product|repository|restore|scale|schedules] [RUNS=1: the short form, minutes] [MEDIA=tmpfs|disk] [PEERS="restic borg"]
 	@$(BIN)/python -m benchmarks $(NAME) $(if $(RUNS),--runs $(RUNS)) $(if $(MEDIA),--media $(MEDIA)) $(if $(PEERS),--peers $(PEERS))
 
 messages: export DJANGO_SETTINGS_MODULE = tests.settings

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import archive, browsing, repository, restore, scale, snapshots
+from benchmarks import archive, browsing, repository, restore, scale, schedules, snapshots
 from benchmarks.figures import MEDIA
 from benchmarks.report import Report
 
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
     "product": lambda report, options: snapshots.run(report, options.megabytes, options.runs, media=options.media),
     "restore": lambda report, options: restore.run(report, options.megabytes, options.runs),
     "scale": lambda report, options: scale.run(report, options.scale),
+    "schedules": lambda report, options: schedules.run(report, options.scale),
 }
 WHOLE: dict[str, Any] = {"runs": 3, "megabytes": 1066, "media": [*MEDIA], "peers": None, "scale": 1.0}
 SHORT: dict[str, Any] = WHOLE | {"runs": 1, "megabytes": 533, "media": ["tmpfs"], "peers": ["restic", "borg"]}
@@ -45,13 +46,15 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument("--runs", type=int, help="not scale: the median of so many (default: 3)")
-    parser.add_argument("--megabytes", type=int, help="not scale: the world's size (default: 1066, with one run 533)")
+    parser.add_argument("--runs", type=int, help="not scale, schedules: the median of so many (default: 3)")
+    parser.add_argument(
+        "--megabytes", type=int, help="not scale, schedules: of the world (default: 1066, with one run 533)"
+    )
     parser.add_argument(
         "--media", nargs="+", choices=MEDIA, help="archive, product, repository (default: both, with one run tmpfs)"
     )
     parser.add_argument("--peers", nargs="+", metavar="PEER", help="repository: compare with these only")
-    parser.add_argument("--scale", type=float, help=f"scale: times {scale.ORDERS:,} orders (default: 1.0)")
+    parser.add_argument("--scale", type=float, help=f"scale, schedules: times {scale.ORDERS:,} (default: 1.0)")
     options = parser.parse_args()
     for name, default in (SHORT if options.runs == 1 else WHOLE).items():
         if getattr(options, name) is None:

@@ -46,7 +46,7 @@ def run(report: Report, scale: float) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="savepoint-bench-") as folder, postgres(Path(folder)) as server:
             home = Path(folder) / "home"
-            environ = _environ(home, port=port_free(), database_url=server.url)
+            environ = environ_of(home, port=port_free(), database_url=server.url)
             report.tell(f"{orders} orders are made")
             seeded = seed_run(
                 environ, {"orders": orders, "sample": min(SAMPLE, orders // 4)}, module="benchmarks.scale_seed"
@@ -133,7 +133,7 @@ def _answers(child: Child, url: str) -> bool:
         return False
 
 
-def _environ(home: Path, *, port: int, database_url: str) -> dict[str, str]:
+def environ_of(home: Path, *, port: int, database_url: str) -> dict[str, str]:
     """Nothing of the caller's own settings may reach the processes."""
     private_keep(home / "secrets/SECRET_KEY", lambda: secrets.token_urlsafe(64))
     private_keep(home / "secrets/SAVEPOINT_MASTER_KEYS", lambda: f"1:{kek_generate()}")

@@ -301,8 +301,13 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
-    # Fields of other words are called "kind" too, and operations keep the name of theirs.
-    "ENUM_NAME_OVERRIDES": {"KindEnum": "operations.kinds.kind_choices"},
+    # Fields of other words are called "kind" and "state" too.
+    "ENUM_NAME_OVERRIDES": {
+        "KindEnum": "operations.kinds.kind_choices",
+        "OperationStateEnum": "operations.models.OperationState",
+        "RunStateEnum": "schedules.models.RunState",
+        "DeliveryStateEnum": "notices.models.DeliveryState",
+    },
 }
 
 LOGGING = {

@@ -229,8 +229,10 @@ def _normal(words: re.Match[str], field: Field) -> str:
         return "*" if step == 1 else f"*/{step}"
     if field is DAY_OF_WEEK and last == DAY_OF_WEEK.high:
         return ",".join(str(day % 7) for day in range(first, last + 1, step))
-    ends = str(first) if words["last"] is None and words["step"] is None else f"{first}-{last}"
-    return ends if step == 1 else f"{ends}/{step}"
+    if step > last - first:
+        # The first number alone. With its step croniter would read it as every so many.
+        return str(first)
+    return f"{first}-{last}" if step == 1 else f"{first}-{last}/{step}"
 
 
 def _span(words: re.Match[str], field: Field) -> tuple[int, int, int]:

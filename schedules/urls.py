@@ -7,6 +7,7 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from schedules.api.protection import OrderProtectionView
 from schedules.api.schedules import (
+    OrderScheduleListView,
     ScheduleListView,
     SchedulePreviewView,
     ScheduleRunListView,
@@ -52,7 +53,7 @@ web = [
 api = [
     path("orders/<id:order>/protection/", OrderProtectionView.as_view(), name="order-protection"),
     path("orders/<id:order>/triggers/update/", UpdateTriggerView.as_view(), name="trigger-update"),
-    path(_ORDER, ScheduleListView.as_view(), name="order-schedules"),
+    path(_ORDER, OrderScheduleListView.as_view(), name="order-schedules"),
     path(f"{_ORDER}preview/", SchedulePreviewView.as_view(), name="order-schedule-preview"),
     path(f"{_ORDER}<id:schedule>/", ScheduleView.as_view(), name="order-schedule"),
     path(f"{_ORDER}<id:schedule>/run/", ScheduleRunView.as_view(), name="order-schedule-run"),

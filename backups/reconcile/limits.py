@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Least
 
 from backups.models import Backup, BackupStatus, Invariant
 from backups.reconcile.checks import Check, CheckScope, Unchecked, Violation, rows_of
 from backups.reconcile.wording import Code
+from backups.rules import ROTATING_MAX
 from backups.selectors import COUNTED
+from orders.models import PlanReduction
 from provisions.models import Provision
 
 EXPIRY_GRACE = timedelta(hours=2)
@@ -18,16 +22,30 @@ EXPIRY_GRACE = timedelta(hours=2)
 
 
 def limits_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
-    """I5: servers with more backups than their plan keeps."""
+    """I5: servers with more backups than their plan keeps: locked ones apart, and those that may wait for a rotation.
+
+    Until a plan's reduction takes effect its earlier limit holds.
+    """
     counted = Backup.objects.filter(COUNTED, provision=OuterRef("pk")).order_by().values("provision")
+    unlocked = counted.filter(locked=False)
+    pending = PlanReduction.objects.filter(order=OuterRef("order"), ended_at__isnull=True)
+    waiting = Least(Value(ROTATING_MAX), Coalesce(_number(unlocked.filter(schedule_id__isnull=False)), Value(0)))
     servers = Provision.objects.filter(**scope.of("provision")).annotate(
-        counted=Subquery(counted.annotate(count=Count("pk")).values("count")), limit=F("order__plan__backup_limit")
+        counted=_number(counted),
+        unlocked=_number(unlocked),
+        limit=Coalesce(Subquery(pending.values("backup_limit")[:1]), F("order__plan__backup_limit")),
+        waiting=waiting,
     )
-    for server in rows_of(servers.filter(counted__gt=F("limit"))):
+    above = servers.filter(counted__gt=F("limit") + F("waiting"), unlocked__gt=1)  # the last good one never goes
+    for server in rows_of(above):
         count: int = server.counted  # type: ignore[attr-defined]  # the annotations above
         limit: int = server.limit  # type: ignore[attr-defined]
         params: dict[str, str | int] = {"count": count, "limit": limit}
         yield Violation(code=Code.LIMIT_EXCEEDED, object_type="provision", object_id=server.id, params=params)
+
+
+def _number(rows: QuerySet[Any, Any]) -> Subquery:
+    return Subquery(rows.annotate(count=Count("pk")).values("count"))
 
 
 def safety_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,10 +22,10 @@ from common.errors import IdempotencyKeyReused, ValidationError
 from orders.errors import OrderNotFound, OrderSuspended, PlanHasNoBackups
 from provisions.errors import NotAPrimaryDeployment, PatternsForbidden, ProvisionNotFound
 from schedules.api.serializers import (
-    PreviewFields,
-    PreviewSerializer,
     RunSerializer,
     ScheduleCreateFields,
+    SchedulePreviewFields,
+    SchedulePreviewSerializer,
     ScheduleSerializer,
     ScheduleUpdateFields,
     preview_shown,
@@ -52,7 +52,11 @@ class ScheduleListView(ApiView):
 
     scopes = {"GET": frozenset({Scope.VIEW}), "POST": frozenset({Scope.MANAGE})}
 
-    @extend_schema(parameters=[CURSOR_PARAMETER], responses={200: SchedulePage, **problems(ValidationError, *OWNER)})
+    @extend_schema(
+        operation_id="schedules_list",
+        parameters=[CURSOR_PARAMETER],
+        responses={200: SchedulePage, **problems(ValidationError, *OWNER)},
+    )
     def get(self, request: Request, order: UUID, provision: UUID | None = None) -> Response:
         """List the schedules, newest first."""
         pages = NewestFirst()
@@ -81,6 +85,11 @@ class ScheduleListView(ApiView):
             idempotency=idempotency_key(request, user_id=user.id),
         )
         return Response(schedule_shown(schedule), status=status.HTTP_201_CREATED)
+
+
+@extend_schema_view(get=extend_schema(operation_id="orders_schedules_list"))
+class OrderScheduleListView(ScheduleListView):
+    """The schedules of an order: another operation in the description, and the same view."""
 
 
 class ScheduleView(ApiView):
@@ -139,15 +148,15 @@ class SchedulePreviewView(ApiView):
     scopes = {"POST": frozenset({Scope.MANAGE})}
 
     @extend_schema(
-        request=PreviewFields,
+        request=SchedulePreviewFields,
         responses={
-            200: PreviewSerializer,
+            200: SchedulePreviewSerializer,
             **problems(ValidationError, *NOT_FOUND, PatternsForbidden, NotAPrimaryDeployment),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID | None = None) -> Response:
         """Show when a schedule would run, and the backups that would go once its next one is there."""
-        fields = body_read(request, PreviewFields)
+        fields = body_read(request, SchedulePreviewFields)
         changed: UUID | None = fields.pop("schedule", None)
         preview = schedule_preview(
             user=caller_of(request),

@@ -10,6 +10,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from backups.api.labels import TagsField
 from common.api.fields import IdField, NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.errors import error_title
 from common.names import NAME_LENGTH_MAX, NAME_REFUSED, name_allowed
@@ -21,9 +22,6 @@ from schedules.models.schedule import CRON_LENGTH_MAX
 from schedules.preview import Preview
 from schedules.selectors import last_runs, next_runs
 from schedules.sentences import schedule_sentence
-
-TAG_LENGTH_MAX = 40
-TAGS_MAX = 10
 
 
 class RetentionSerializer(serializers.Serializer[Any]):
@@ -59,17 +57,6 @@ class PatternOfNamesField(serializers.CharField):
         return text
 
 
-class TagField(NameField):
-    """One tag."""
-
-    def to_internal_value(self, data: Any) -> str:
-        """The tag itself, if it is short enough."""
-        text = super().to_internal_value(data)
-        if len(text) > TAG_LENGTH_MAX:
-            self.fail("max_length", max_length=TAG_LENGTH_MAX)
-        return text
-
-
 class TextField(serializers.CharField):
     """A text, and no number."""
 
@@ -98,7 +85,7 @@ class ScheduleUpdateFields(StrictSerializer):
         choices=["", *BackupFormat.values], required=False, help_text="Empty: as the plan of the order says."
     )
     exclude = PatternsField(required=False, help_text=f"{PATTERNS_HELP} They count for the backups of this schedule.")
-    tags = serializers.ListField(child=TagField(), required=False, max_length=TAGS_MAX)
+    tags = TagsField()
     retention = RetentionField(required=False)
     name_pattern = PatternOfNamesField(
         required=False,
@@ -117,7 +104,7 @@ class ScheduleCreateFields(ScheduleUpdateFields):
     cron = TextField(max_length=CRON_LENGTH_MAX, help_text=ScheduleUpdateFields().fields["cron"].help_text)
 
 
-class PreviewFields(ScheduleCreateFields):
+class SchedulePreviewFields(ScheduleCreateFields):
     """A schedule that is not saved."""
 
     name = NameField(required=False, default="-", help_text="It changes nothing here.")
@@ -218,7 +205,7 @@ class RemovedSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
-class PreviewSerializer(serializers.Serializer[Any]):
+class SchedulePreviewSerializer(serializers.Serializer[Any]):
     """What a schedule would do, once its next backup is there."""
 
     cron = serializers.CharField(help_text="In its normal form.")

@@ -95,8 +95,20 @@ def _make(due: Sequence[Schedule], *, now: datetime) -> int:
         if (run.schedule_id, run.provision_id) in waiting:
             run.state, run.error_code, run.finished_at = RunState.SKIPPED, RunWaiting.code, now
     ScheduleRun.objects.bulk_create(runs, ignore_conflicts=True)
-    Schedule.objects.bulk_update(due, ["next_due_at", "error_code"], batch_size=BATCH)
+    _store(due)
     return len(runs)
+
+
+def _store(advanced: Sequence[Schedule]) -> None:
+    """Store the next due times, an update for each, and what broke."""
+    by_time: dict[datetime | None, list[UUID]] = {}
+    for schedule in advanced:
+        if schedule.error_code:
+            schedule.save(update_fields=["next_due_at", "error_code"])
+        else:
+            by_time.setdefault(schedule.next_due_at, []).append(schedule.id)
+    for next_due_at, ids in by_time.items():
+        Schedule.objects.filter(id__in=ids).update(next_due_at=next_due_at)
 
 
 def _advance(schedule: Schedule, *, now: datetime) -> datetime | None:

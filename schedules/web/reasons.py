@@ -20,6 +20,7 @@ REASON_WORDS: Mapping[Reason, str | Promise] = {
     Reason.LOCKED: pgettext_lazy("reason to keep a backup", "locked"),
     Reason.SAFETY: pgettext_lazy("reason to keep a backup", "safety backup"),
     Reason.BUSY: pgettext_lazy("reason to keep a backup", "in use"),
+    Reason.AHEAD: pgettext_lazy("reason to keep a backup", "its time has not come yet"),
     Reason.LAST_GOOD: pgettext_lazy("reason to keep a backup", "last good one"),
     Reason.LAST_PROVEN: pgettext_lazy("reason to keep a backup", "last proven one"),
     Reason.AMONG_KEPT: pgettext_lazy("reason to keep a backup", "newer than one that is kept"),

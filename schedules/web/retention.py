@@ -23,7 +23,7 @@ from schedules.web.reasons import reasons_text
 NAMED = 10
 """So many backups that a reduction removes are named; the others are counted."""
 
-PLAIN = frozenset({Reason.LOCKED, Reason.SAFETY, Reason.BUSY, Reason.NO_RULE})
+PLAIN = frozenset({Reason.LOCKED, Reason.SAFETY, Reason.BUSY, Reason.AHEAD, Reason.NO_RULE})
 """Reasons that the row of a backup shows anyway."""
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
 from cronsim import CronSim
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schedules.cron import cron_parse
 from schedules.occurrences import occurrence_last, occurrence_next, occurrences, occurrences_first
@@ -62,6 +66,7 @@ def walked(text: str, zone: str, start: datetime, end: datetime) -> Iterator[dat
             yield moment
 
 
+@cache
 def changes(zone: str, year: int) -> list[datetime]:
     """The hours of a year in which the offset of a zone changes."""
     hours = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(365 * 24)]
@@ -97,6 +102,46 @@ def test_other_matches_are_those_of_the_judge(text, zone):
     start = datetime(2026, 3, 1, tzinfo=UTC)
     end = start + timedelta(days=9)
     assert until(text, zone, start, end) == judged(text, zone, start, end)
+
+
+def field(low: int, high: int) -> st.SearchStrategy[str]:
+    """One field: any number, a step, a number, a range with or without a step, or a list."""
+    number = st.integers(low, high)
+    # The judge reads 5-5/2 as 5/2; Debian's cron as 5.
+    span = st.sets(number, min_size=2, max_size=2).map(lambda ends: f"{min(ends)}-{max(ends)}")
+    step = st.integers(1, high - low)
+    item = st.one_of(number.map(str), span, st.builds(lambda ends, by: f"{ends}/{by}", span, step))
+    listed = st.lists(item, min_size=1, max_size=3).map(",".join)
+    return st.one_of(st.just("*"), step.map(lambda by: f"*/{by}"), listed)
+
+
+ANY = st.just("*")
+EXPRESSIONS = st.tuples(field(0, 59), field(0, 23), st.one_of(ANY, field(1, 31)), ANY, st.one_of(ANY, field(0, 6))).map(
+    " ".join
+)
+
+
+def walked_by_the_judge(text: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
+    """Every minute whose local time the judge finds on a clock without a zone, which has no changes."""
+    minutes = [start + timedelta(minutes=number) for number in range(1, int((end - start) / timedelta(minutes=1)) + 1)]
+    local = {moment: moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for moment in minutes}
+    last = max(local.values())
+    clock = CronSim(text, min(local.values()) - timedelta(minutes=1))
+    found = set(takewhile(lambda moment: moment <= last, clock))
+    return [moment for moment in minutes if local[moment] in found]
+
+
+@hypothesis.settings(max_examples=80)
+@given(text=EXPRESSIONS, zone=st.sampled_from(ZONES), which=st.integers(0, 3), hours=st.integers(0, 6))
+def test_any_expression_around_any_change_is_that_of_the_judge(text, zone, which, hours):
+    found = changes(zone, 2026) or changes("Europe/Berlin", 2026)
+    end = found[which % len(found)] + timedelta(hours=hours)
+    if cron_parse(text).has_set_time:
+        start = end - timedelta(hours=60)
+        assert until(text, zone, start, end) == judged(text, zone, start, end)
+    else:
+        start = end - timedelta(hours=8)
+        assert until(text, zone, start, end) == walked_by_the_judge(text, zone, start, end)
 
 
 def test_time_that_the_zone_skips_runs_after_the_gap():

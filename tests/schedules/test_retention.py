@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from orders.retention import RULES, RetentionPolicy
 from schedules.retention import Candidate, Decision, Reason, retention_decide, rotation_choose
+from schedules.web.reasons import REASON_WORDS
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe",
@@ -195,3 +196,7 @@ def test_ten_thousand_backups_take_no_more_than_a_sort_of_them_many_times():
     sort = fastest(lambda: sorted(backups, key=lambda backup: backup.moment))
     assert decide < 8 * sort
     print(f"{decide * 1000:.1f} ms, a sort {sort * 1000:.1f} ms")  # noqa: T201
+
+
+def test_every_reason_has_words():
+    assert REASON_WORDS.keys() == set(Reason)

@@ -1,10 +1,9 @@
 """Plans, orders, rights."""
 
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import factory
 from django.contrib.auth.models import Group, Permission
-from django.utils import timezone
 
 from orders.models import BackupFormat, Order, OrderGroupPermission, OrderUserPermission, Plan, PlanReduction
 from tests.factories.accounts import CustomerFactory, UserFactory
@@ -25,6 +24,17 @@ class OrderFactory(factory.django.DjangoModelFactory):
     customer = factory.SubFactory(CustomerFactory)
     plan = factory.SubFactory(PlanFactory)
     name = factory.Sequence(lambda number: f"Server {number}")
+
+
+class PlanReductionFactory(factory.django.DjangoModelFactory):
+    """A pending one."""
+
+    class Meta:
+        model = PlanReduction
+
+    order = factory.SubFactory(OrderFactory)
+    backup_limit = 20
+    takes_effect_at = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def _permission(row):
@@ -60,14 +70,3 @@ class OrderGroupPermissionFactory(factory.django.DjangoModelFactory):
     content_object = factory.SubFactory(OrderFactory)
     group = factory.SubFactory(GroupFactory)
     permission = factory.LazyAttribute(_permission)
-
-
-class PlanReductionFactory(factory.django.DjangoModelFactory):
-    """A reduction that takes effect in two weeks."""
-
-    class Meta:
-        model = PlanReduction
-
-    order = factory.SubFactory(OrderFactory)
-    backup_limit = 20
-    takes_effect_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=14))

@@ -117,7 +117,7 @@ def test_a_backup_costs_the_same_however_much_was_done_to_it(who, most, going_on
     assert max(counts[0]) <= most
 
 
-@pytest.mark.parametrize(("who", "most"), [("owner", 9), ("member by group", 9), ("staff", 9)])
+@pytest.mark.parametrize(("who", "most"), [("owner", 10), ("member by group", 10), ("staff", 10)])
 def test_the_orders_cost_the_same_however_many_there_are(who, most, rental):
     user = WHO[who](rental.order)
     browser = browser_of(user)

@@ -76,6 +76,9 @@ def _measure(pages: Pages, browser: Browser, seeded: dict[str, Any]) -> None:
         pages.measure(PERSONS[name], "orders_page", [Request("/", session)] * TIMES)
     found = [Request(f"/?q=Server+{number}", staff) for number in range(TIMES)]
     pages.measure(PERSONS["staff"], "orders_search", found)
+    for state in ("unprotected", "at_risk", "protected"):
+        pages.measure(f"{US} {state}", "fleet_page", [Request(f"/fleet/?state={state}", staff)] * TIMES)
+    pages.measure(f"{US} search", "fleet_page", [Request("/fleet/?state=at_risk&q=Server+77", staff)] * TIMES)
     # An order of a thousand backups.
     (busiest,) = places["busiest"]
     pages.measure(f"{US} busiest", "order_page", [Request(busiest.page, busiest.session)] * TIMES)

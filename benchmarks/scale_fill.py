@@ -8,6 +8,7 @@ from benchmarks.scale_rows import rows_multiply
 from operations.models import Operation
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
+from schedules.models import Schedule
 from vault.models import Asset, StoredObject
 
 _BACKUPS = "seed_backup AS b"
@@ -129,4 +130,19 @@ def backups_fill() -> None:
         rows=_BACKUPS,
         values={"at": "b.at", "actor_id": "b.owner_id", "order_id": "b.order_id", "object_id": "b.id"},
         order=_IN_ORDER,
+    )
+
+
+def schedules_fill() -> None:
+    """A schedule for each order, due within the next day."""
+    rows_multiply(
+        Schedule,
+        rows="seed_order AS o",
+        values={
+            "id": "gen_random_uuid()",
+            "order_id": "o.id",
+            "created_at": "o.at",
+            "next_due_at": "now() + interval '2 hours' + interval '22 hours' * random()",
+        },
+        order="ORDER BY o.at",
     )

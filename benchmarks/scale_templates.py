@@ -16,6 +16,7 @@ from benchmarks.scale_rows import rows_freeze
 from operations.models import Operation, OperationState, Supervisor
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
+from schedules.models import Schedule
 from vault.models import Asset, StorageTarget, StoredObject
 
 # Tests are not typed, and their factories least of all.
@@ -33,6 +34,7 @@ KINDS: tuple[type[Model], ...] = (
     OperationBackup,
     StoredObject,
     AuditEvent,
+    Schedule,
 )
 """Those that are multiplied. Plans, the target and a supervisor stay as they are made here."""
 
@@ -95,6 +97,7 @@ def templates_make() -> None:
             OperationBackup: [OperationBackup.objects.get(backup=backups["ready"])],
             StoredObject: [factories.StoredObjectFactory(target=target)],
             AuditEvent: [factories.AuditEventFactory(actor=user)],
+            Schedule: [factories.ScheduleFactory(order=orders[0])],
         }
     )
 

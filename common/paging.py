@@ -1,4 +1,4 @@
-"""Lists newest first, page by page, by a cursor that stays right while rows come and go."""
+"""Lists by time, page by page, by a cursor that stays right while rows come and go."""
 
 from __future__ import annotations
 
@@ -53,23 +53,26 @@ class _Cursor:
         text = f"{self.side} {self.moment.isoformat()} {self.id}"
         return base64.urlsafe_b64encode(text.encode("ascii")).decode("ascii")
 
-    def rows(self, rows: QuerySet[Any], *, by: str) -> QuerySet[Any]:
+    def rows(self, rows: QuerySet[Any], *, by: str, oldest_first: bool) -> QuerySet[Any]:
         """The rows on the wanted side, the nearest first."""
-        if self.side == _OLDER:
+        if (self.side == _OLDER) is not oldest_first:
             beyond = Q(**{f"{by}__lt": self.moment}) | Q(id__lt=self.id)
             return rows.filter(beyond, **{f"{by}__lte": self.moment}).order_by(f"-{by}", "-id")
         beyond = Q(**{f"{by}__gt": self.moment}) | Q(id__gt=self.id)
         return rows.filter(beyond, **{f"{by}__gte": self.moment}).order_by(by, "id")
 
 
-def page_read(rows: QuerySet[T], *, cursor: str | None, size: int, by: str = "created_at") -> Page[T]:
+def page_read(
+    rows: QuerySet[T], *, cursor: str | None, size: int, by: str = "created_at", oldest_first: bool = False
+) -> Page[T]:
     """The page of at most `size` rows that a cursor names, or the first. by: the column of their time, besides `id`.
 
-    The time alone would never end where a page's worth of rows shares one. Raises ValidationError for a cursor that
-    is not of this list.
+    oldest_first: `older` is the page behind this one all the same. The time alone would never end where a page's worth
+    of rows shares one. Raises ValidationError for a cursor that is not of this list.
     """
     place = _Cursor.parse(cursor) if cursor else None
-    ordered = place.rows(rows, by=by) if place else rows.order_by(f"-{by}", "-id")
+    first = (by, "id") if oldest_first else (f"-{by}", "-id")
+    ordered = place.rows(rows, by=by, oldest_first=oldest_first) if place else rows.order_by(*first)
     found = list(ordered[: size + 1])
     more, page = len(found) > size, found[:size]
     backwards = place is not None and place.side == _NEWER

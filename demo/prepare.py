@@ -9,10 +9,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from demo.history import history_seed
 from demo.places import DemoServer, place_make
 from demo.processes import WEB, WORKER, Program
 from demo.screen import Screen
 from demo.seed import Seeded, demo_seed
+from orders.models import Order
 
 WORLD_MEGABYTES, OTHER_WORLD_MEGABYTES = 60, 4
 
@@ -41,6 +43,7 @@ def demo_prepare(home: Path) -> Prepared:
         ),
     }
     seeded = demo_seed(home=home, places=places)
+    history_seed(Order.objects.get(id=seeded.customer.order))
     # The children have connections of their own.
     connections.close_all()
     return Prepared(places, seeded)

@@ -16,6 +16,7 @@ from typing import Any
 
 from demo.client import Client, Unreachable
 from demo.comparison import Readable, Tree, archive_differences, archive_read
+from demo.history import NIGHTLY
 from demo.screen import MB, Screen
 from demo.seed import Rented
 
@@ -26,6 +27,8 @@ RETRY_SECONDS = 1.0
 ANSWER_SECONDS = 60.0
 OPERATION_SECONDS = 600.0
 LIVE = ("queued", "running")
+SUCCEEDED = ("succeeded", "unchanged")
+"""States of a run of a schedule that went well."""
 PIECE_BYTES = 1 << 20
 
 
@@ -47,6 +50,11 @@ class Subject:
         """The path of the server's backups."""
         return f"orders/{self.rented.order}/provisions/{self.rented.provision}/backups/"
 
+    @property
+    def schedules(self) -> str:
+        """The path of the server's schedules."""
+        return f"orders/{self.rented.order}/provisions/{self.rented.provision}/schedules/"
+
 
 def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
     """Wait until all answers, then back up each server that has room for one more, and compare.
@@ -62,6 +70,8 @@ def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
             _stored_proof(subject, screen)
         else:
             _proof(subject, begun, screen)
+            for schedule in _schedules(subject):
+                _schedule_run(subject, schedule, screen)
     _wait(lambda: _nothing_active(subjects), "Operations did not end", seconds=OPERATION_SECONDS)
 
 
@@ -167,6 +177,34 @@ def _watch(subject: Subject, backup: dict[str, Any], screen: Screen) -> dict[str
             raise ProofFailed(f"The backup failed: {operation['error']['detail']}")
         time.sleep(POLL_SECONDS)
     raise ProofFailed(f"The backup was not ready within {OPERATION_SECONDS:.0f} s.")
+
+
+def _schedules(subject: Subject) -> list[dict[str, Any]]:
+    """The schedules of the server that the demo made: those of its owner may run every minute, or be paused."""
+    found = subject.client.call("GET", subject.schedules).json["results"]
+    return [schedule for schedule in found if schedule["name"] == NIGHTLY.name and not schedule["paused"]]
+
+
+def _schedule_run(subject: Subject, schedule: dict[str, Any], screen: Screen) -> None:
+    """Run a schedule now, and see that the order is protected.
+
+    It makes a backup only if something has changed, as a world that was made a minute ago has. That backup goes again.
+    """
+    path = f"{subject.schedules}{schedule['id']}/"
+    answer = subject.client.call("POST", f"{path}run/")
+    if answer.status != HTTPStatus.ACCEPTED:
+        raise ProofFailed(f"The schedule “{schedule['name']}” did not run: {answer.json['detail']}")
+    _wait(
+        lambda: subject.client.call("GET", path).json["last_run"]["state"] in SUCCEEDED,
+        f"The run of the schedule “{schedule['name']}” did not succeed",
+        seconds=OPERATION_SECONDS,
+    )
+    if made := subject.client.call("GET", path).json["last_run"]["backup"]:
+        subject.client.call("DELETE", f"{subject.backups}{made}/")
+    found = subject.client.call("GET", f"orders/{subject.rented.order}/protection/").json
+    if found["state"] != "protected":
+        raise ProofFailed(found["sentence"])
+    screen.say(f"  the schedule “{schedule['name']}” ran: {schedule['sentence']}. {found['sentence']}")
 
 
 def _download(subject: Subject, backup: dict[str, Any]) -> Tree:

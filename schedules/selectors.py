@@ -18,7 +18,7 @@ from provisions.selectors import provision_get, provisions_of
 from schedules.cron import cron_parse
 from schedules.errors import ScheduleNotFound
 from schedules.models import RunState, Schedule, ScheduleRun, Trigger, TriggerKind
-from schedules.models.trigger import LIMIT_BYTES_MIN
+from schedules.models.trigger import LIMIT_BYTES_DEFAULT
 from schedules.occurrences import occurrences_first, zone_of
 
 NEXT_RUNS = 5
@@ -115,5 +115,5 @@ def triggers_of(*, user: User, order_id: UUID, provision_id: UUID) -> list[Trigg
 
 def trigger_unset(*, provision_id: UUID, kind: TriggerKind) -> Trigger:
     """A trigger that was never set: disabled, and not saved."""
-    limit_bytes = LIMIT_BYTES_MIN if kind == TriggerKind.CHANGED_BYTES else None
+    limit_bytes = LIMIT_BYTES_DEFAULT if kind == TriggerKind.CHANGED_BYTES else None
     return Trigger(provision_id=provision_id, kind=kind, enabled=False, limit_bytes=limit_bytes)

@@ -22,7 +22,7 @@ pytest_plugins = ["tests.world.fixtures"]
 # A loaded machine draws slowly, which says nothing of the code.
 hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("suite")
-WITH_PROCESSES = {"browser", "processes"}
+WITH_PROCESSES = {"browser", "processes", "rehearsals"}
 """Folders whose tests start the product's own processes."""
 
 

@@ -19,6 +19,7 @@ from accounts.models import User
 from accounts.services.audit import audit_record
 from common.errors import ValidationError
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
+from common.locks import row_lock
 from common.states import compare_and_set
 from notices.errors import EndpointNotFound, EndpointsLimit
 from notices.kinds import EventKind
@@ -143,15 +144,13 @@ def endpoint_rotate(*, user: User, endpoint: Endpoint) -> Endpoint:
     """
     right_require(user, endpoint.order, OrderRight.SCHEDULES)
     with transaction.atomic():
-        rows = Endpoint.objects.filter(id=endpoint.id, kind=EndpointKind.WEBHOOK)
-        done = compare_and_set(
-            rows,
-            secret=secret_make(),
-            old_secret=endpoint.secret,
-            old_secret_until=timezone.now() + OLD_SECRET_SIGNS,
-        )
-        if not done:
+        # Of two rotations at the same time the later one keeps the secret that the earlier one has shown.
+        current = row_lock(Endpoint.objects.filter(id=endpoint.id, kind=EndpointKind.WEBHOOK))
+        if current is None:
             raise EndpointNotFound
+        current.secret, current.old_secret = secret_make(), current.secret
+        current.old_secret_until = timezone.now() + OLD_SECRET_SIGNS
+        current.save(update_fields=["secret", "old_secret", "old_secret_until"])
         audit_record(actor=user, action="endpoint.rotate", order_id=endpoint.order_id, object_id=endpoint.id)
     return _again(endpoint)
 

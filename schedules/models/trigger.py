@@ -16,6 +16,8 @@ from provisions.models import Provision
 
 INTERVAL_MINUTES_MAX = 366 * 24 * 60
 LIMIT_BYTES_MIN = 1 << 20
+LIMIT_BYTES_DEFAULT = 1 << 30
+"""Proposed for a trigger that was never set."""
 LIMIT_BYTES_MAX = 1 << 50
 
 

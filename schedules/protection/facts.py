@@ -20,6 +20,7 @@ from backups.models import Backup
 from backups.selectors import RESTORABLE, WHOLE
 from common.errors import ValidationError
 from operations.models import LIVE_STATES, Operation, OperationState
+from operations.selectors import workers_problem
 from orders.models import Order
 from schedules.models import RunState, Schedule, ScheduleRun
 from schedules.protection.state import (
@@ -64,6 +65,8 @@ class _Gathered:
     backups: dict[str, Any] = field(default_factory=dict)
     days: dict[date, DayFacts] = field(default_factory=lambda: defaultdict(DayFacts))
     running: bool = False
+    paused: bool = False
+    waiting_since: datetime | None = None
     unchanged_at: datetime | None = None
     failed_at: datetime | None = None
     failures: dict[date, tuple[datetime, str]] = field(default_factory=dict)
@@ -72,7 +75,7 @@ class _Gathered:
 
 
 def orders_protection(orders: Collection[Order], *, now: datetime | None = None) -> dict[UUID, Protection]:
-    """The protection of each of these orders, by five queries; plan and owner of each order are loaded already."""
+    """The protection of each of these orders, by a fixed number of queries; plan and owner are loaded already."""
     now = now or timezone.now()
     zones = {order.id: _zone_of(order) for order in orders}
     gathered = {order.id: _Gathered() for order in orders}
@@ -80,8 +83,10 @@ def orders_protection(orders: Collection[Order], *, now: datetime | None = None)
     _operations(gathered, zones, now=now)
     _runs(gathered, zones, now=now)
     _schedules(gathered, now=now)
+    idle = workers_problem() is not None
     return {
-        order.id: protection_of(_facts(gathered[order.id], order, ZoneInfo(zones[order.id])), now) for order in orders
+        order.id: protection_of(_facts(gathered[order.id], order, zone=ZoneInfo(zones[order.id]), idle=idle), now)
+        for order in orders
     }
 
 
@@ -96,7 +101,7 @@ def _zone_of(order: Order) -> str:
     return chosen if time_zone_find(chosen) else timezone.get_current_timezone_name()
 
 
-def _facts(found: _Gathered, order: Order, zone: ZoneInfo) -> Facts:
+def _facts(found: _Gathered, order: Order, *, zone: ZoneInfo, idle: bool) -> Facts:
     return Facts(
         zone=zone,
         in_plan=order.plan.has_backups,
@@ -104,10 +109,15 @@ def _facts(found: _Gathered, order: Order, zone: ZoneInfo) -> Facts:
         any_backup=bool(found.backups),
         good_at=found.backups.get("good_at"),
         unchanged_at=found.unchanged_at,
+        warned_at=found.backups.get("warned_at"),
         collapsed_at=found.backups.get("collapsed_at"),
+        damaged_at=found.backups.get("damaged_at"),
         verified_at=found.backups.get("checked_at"),
         tested_at=found.backups.get("tested_at"),
         running=found.running,
+        idle=idle,
+        paused=found.paused and not found.schedules,
+        waiting_since=found.waiting_since,
         schedules=tuple(found.schedules),
         failed_at=found.failed_at,
         failures={day: code for day, (_at, code) in found.failures.items()},
@@ -124,7 +134,9 @@ def _backups(gathered: Mapping[UUID, _Gathered]) -> None:
         .values("order")
         .annotate(
             good_at=Max("completed_at", filter=WHOLE),
+            warned_at=Max("completed_at", filter=WHOLE & Q(warnings_total__gt=0)),
             collapsed_at=Max("completed_at", filter=Q(collapsed=True)),
+            damaged_at=Max("completed_at", filter=Q(degraded=True)),
             checked_at=Max("verified_at", filter=verified),
             tested_at=Max("proven_at", filter=WHOLE),
         )
@@ -186,6 +198,8 @@ def _run_add(found: _Gathered, row: Mapping[str, Any]) -> None:
     """Add the runs of one day that came to the same end."""
     if row["late"]:
         found.gaps.append(Gap(since=row["since"], until=row["started"]))
+    elif row["state"] == RunState.DUE:
+        found.waiting_since = min(found.waiting_since or row["since"], row["since"])
     if row["state"] == RunState.FAILED:
         found.failed_at = _later(found.failed_at, row["finished"])
         day, known = row["day"], found.failures.get(row["day"])
@@ -196,8 +210,11 @@ def _run_add(found: _Gathered, row: Mapping[str, Any]) -> None:
 
 
 def _schedules(gathered: Mapping[UUID, _Gathered], *, now: datetime) -> None:
-    for schedule in Schedule.objects.filter(order__in=gathered.keys(), paused=False).order_by("created_at", "id"):
+    for schedule in Schedule.objects.filter(order__in=gathered.keys()).order_by("created_at", "id"):
         found = gathered[schedule.order_id]
+        if schedule.paused:
+            found.paused = True
+            continue
         due = schedule.next_due_at
         good_at = current_at(found.backups.get("good_at"), found.unchanged_at)
         found.schedules.append(

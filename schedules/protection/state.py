@@ -35,11 +35,13 @@ class Reason(StrEnum):
     NONE_YET = "none_yet"
     NO_GOOD = "no_good"
     COLLAPSED = "collapsed"
+    DAMAGED = "damaged"
+    SUSPENDED = "suspended"
+    NO_LONGER_IN_PLAN = "no_longer_in_plan"
     FAILED = "failed"
     BROKEN = "broken"
     OVERDUE = "overdue"
     OLD = "old"
-    SUSPENDED = "suspended"
     GOOD = "good"
 
 
@@ -91,10 +93,12 @@ class Facts:
     """Everything the rule reads about one order.
 
     any_backup: whether there is any of the present server, good or not. good_at: the end of the newest good backup;
-    unchanged_at: of the newest run that found it still current. collapsed_at: of the newest backup of a server that had
-    lost its files. verified_at, tested_at: the newest verification of a good backup, and the newest restore of one in a
-    test. failures: the days of runs that failed, each with the newest error code. gaps: the times of missing runs.
-    zone: in which days begin.
+    unchanged_at: of the newest run that found it still current. warned_at: of the newest good one with warnings.
+    collapsed_at, damaged_at: of the newest backup of a server that had lost its files, and of the newest damaged one.
+    verified_at, tested_at: the newest verification of a good backup, and the newest restore of one in a test. idle:
+    whether no worker is at work. paused: whether there are schedules, and all of them are paused. waiting_since: the
+    time of the first run that waits and is not late yet. failures: the days of runs that failed, each with the newest
+    error code. gaps: the times of missing runs. zone: in which days begin.
     """
 
     zone: tzinfo
@@ -103,15 +107,25 @@ class Facts:
     any_backup: bool = False
     good_at: datetime | None = None
     unchanged_at: datetime | None = None
+    warned_at: datetime | None = None
     collapsed_at: datetime | None = None
+    damaged_at: datetime | None = None
     verified_at: datetime | None = None
     tested_at: datetime | None = None
     running: bool = False
+    idle: bool = False
+    paused: bool = False
+    waiting_since: datetime | None = None
     schedules: tuple[ScheduleFacts, ...] = ()
     failed_at: datetime | None = None
     failures: Mapping[date, str] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     days: Mapping[date, DayFacts] = field(default_factory=dict)
+
+    @property
+    def makes_backups(self) -> bool:
+        """Whether new backups may be made: a schedule promises none to an order that is not allowed any."""
+        return self.in_plan and not self.suspended
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,7 @@ class Protection:
     in a test; tested: whether that was a restore. promised_until: by when the schedules promise the next good one; None
     where they promise nothing. until: when the state may change without any news. failed_days, code: of the failures
     since the last good backup. schedule: the name of the broken one. overdue_since: the time of the first missing run.
+    warned: whether the newest good backup has warnings; paused, idle: as in the facts.
     """
 
     state: State
@@ -146,6 +161,9 @@ class Protection:
     code: str = ""
     schedule: str = ""
     overdue_since: datetime | None = None
+    warned: bool = False
+    paused: bool = False
+    idle: bool = False
     days: tuple[Day, ...] = ()
 
     def absent(self, now: datetime) -> bool:
@@ -161,33 +179,40 @@ def protection_of(facts: Facts, now: datetime) -> Protection:
     overdue_since = min((gap.since for gap in facts.gaps if gap.until is None), default=None)
     broken = next((schedule for schedule in facts.schedules if schedule.error_code), None)
     failed = facts.failed_at if good_at is None or (facts.failed_at and facts.failed_at > good_at) else None
+    made = facts.good_at
     holds = {
         Reason.NOT_IN_PLAN: not facts.in_plan and good_at is None,
         Reason.NONE_YET: good_at is None and not facts.any_backup,
         Reason.NO_GOOD: good_at is None,
-        Reason.COLLAPSED: bool(facts.collapsed_at and facts.good_at and facts.collapsed_at > facts.good_at),
+        Reason.COLLAPSED: bool(made and facts.collapsed_at and facts.collapsed_at > made),
+        Reason.DAMAGED: bool(made and facts.damaged_at and facts.damaged_at > made),
+        Reason.SUSPENDED: facts.suspended,
+        Reason.NO_LONGER_IN_PLAN: not facts.in_plan,
         Reason.FAILED: failed is not None,
         Reason.BROKEN: broken is not None,
         Reason.OVERDUE: overdue_since is not None,
         Reason.OLD: old_at is not None and now > old_at,
-        Reason.SUSPENDED: facts.suspended,
     }
     reason = next((reason for reason, held in holds.items() if held), Reason.GOOD)
     failed_days = _days_since(facts, good_at) if failed else ()
     next_at = min((schedule.next_at for schedule in facts.schedules if schedule.next_at), default=None)
+    overdue_at = [at + GRACE for at in (next_at, facts.waiting_since) if at]
     return Protection(
         state=_state(reason),
         reason=reason,
         good_at=good_at,
         proven_at=max((at for at in (facts.verified_at, facts.tested_at) if at), default=None),
         tested=facts.tested_at is not None and (facts.verified_at is None or facts.tested_at >= facts.verified_at),
-        next_at=next_at,
+        next_at=next_at if facts.makes_backups else None,
         promised_until=promised_until,
-        until=min((at for at in (old_at, next_at and next_at + GRACE) if at and at > now), default=None),
+        until=min((at for at in (old_at, *overdue_at) if at and at > now), default=None),
         failed_days=failed_days,
         code=facts.failures[failed_days[-1]] if failed_days else (broken.error_code if broken else ""),
         schedule=broken.name if broken else "",
         overdue_since=overdue_since,
+        warned=made is not None and facts.warned_at == made,
+        paused=facts.paused,
+        idle=facts.idle,
         days=_strip(facts, now),
     )
 
@@ -207,7 +232,7 @@ def current_at(good_at: datetime | None, unchanged_at: datetime | None) -> datet
 
 def _promised_until(facts: Facts, good_at: datetime | None) -> datetime | None:
     expected = min((schedule.expected_at for schedule in facts.schedules if schedule.expected_at), default=None)
-    if expected is None:
+    if expected is None or not facts.makes_backups:
         return None
     between = expected - good_at if good_at else SLACK_MAX
     return expected + max(GRACE, min(between * SLACK, SLACK_MAX))

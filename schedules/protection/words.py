@@ -34,9 +34,14 @@ SENTENCES: Mapping[Reason, str | Promise] = {
     Reason.NONE_YET: _("Not protected yet: there is no backup."),
     Reason.NO_GOOD: _("Not protected: there is no good backup."),
     Reason.COLLAPSED: _("At risk: the server had lost most of its files when it was last backed up."),
-    Reason.OLD: _("At risk: the last good backup is old, %(ago)s."),
+    Reason.DAMAGED: _("At risk: the newest backup is damaged. The last good one was made %(ago)s."),
     Reason.SUSPENDED: _("At risk: the order is suspended, and no new backups are made."),
+    Reason.NO_LONGER_IN_PLAN: _("At risk: the plan has no backups any more. The last good one was made %(ago)s."),
+    Reason.OLD: _("At risk: the last good backup is old, %(ago)s."),
 }
+WARNED = _("The newest backup has warnings.")
+PAUSED = _("All schedules are paused.")
+IDLE = _("Nothing is being worked on right now.")
 
 DAY_WORDS: Mapping[DayState, tuple[str | Promise, str, str]] = {
     DayState.OK: (pgettext_lazy("backups of a day", "Backed up"), "ok", "check"),
@@ -50,7 +55,17 @@ DAY_WORDS: Mapping[DayState, tuple[str | Promise, str, str]] = {
 
 
 def sentence(protection: Protection) -> str:
-    """The whole state with its reason, in one sentence."""
+    """The whole state with its reason, in one sentence, and one more for each thing that the reader should know."""
+    shown = protection.state is not State.UNPROTECTED
+    further = (
+        (WARNED, shown and protection.warned),
+        (PAUSED, shown and protection.paused),
+        (IDLE, protection.idle and (protection.next_at is not None or protection.overdue_since is not None)),
+    )
+    return " ".join([_first(protection), *(str(text) for text, said in further if said)])
+
+
+def _first(protection: Protection) -> str:
     match protection.reason:
         case Reason.GOOD:
             return _protected(protection)
@@ -64,8 +79,7 @@ def sentence(protection: Protection) -> str:
         case Reason.OVERDUE:
             since = protection.overdue_since or timezone.now()
             return gettext("At risk: a backup was due %(when)s, and is missing.") % {"when": _when(since)}
-    text = str(SENTENCES[protection.reason])
-    return text % {"ago": _ago(protection.good_at)} if protection.reason is Reason.OLD else text
+    return str(SENTENCES[protection.reason]) % {"ago": _ago(protection.good_at)}
 
 
 def day_text(day: Day) -> str:

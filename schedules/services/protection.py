@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,12 +20,13 @@ from notices.kinds import EventKind
 from notices.models import Event
 from notices.services.events import event_record
 from orders.models import Order
-from schedules.models import OrderProtection
+from schedules.models import OrderProtection, ScheduleRun
 from schedules.protection.facts import orders_protection
 
 BATCH = 500
 MOST = 40 * BATCH
-"""So many orders are computed by one run of the chore; the others by the next one, a minute later."""
+SECONDS = 20.0
+"""So many orders are computed by one run of the chore, and none begins after so long; the next run goes on."""
 OVERLAP = timedelta(minutes=5)
 """A transaction may commit so long after the time of its audit event."""
 SWEEP = timedelta(days=1)
@@ -36,29 +38,41 @@ def protection_refresh() -> int:
 
     Return the number of orders.
     """
-    now = timezone.now()
+    now, deadline = timezone.now(), time.monotonic() + SECONDS
+    _news_mark(now)
     ids = _orders_due(now)
     for begin in range(0, len(ids), BATCH):
+        if time.monotonic() > deadline:
+            return begin
         _refresh(ids[begin : begin + BATCH], now=now)
     return len(ids)
 
 
-def _orders_due(now: datetime) -> Sequence[UUID]:
-    """Orders without a row, with an event of the audit trail since the last run, or whose time has come."""
-    new = Order.objects.filter(protection__isnull=True).values_list("id", flat=True)[:MOST]
-    changing = OrderProtection.objects.filter(until__lte=now).values_list("order_id", flat=True)[:MOST]
-    # One from the future was computed before the clock was set back.
-    unfresh = Q(refreshed_at__lte=now - SWEEP) | Q(refreshed_at__gt=now + OVERLAP)
-    old = OrderProtection.objects.filter(unfresh).values_list("order_id", flat=True)[:MOST]
-    return list(dict.fromkeys([*new, *_with_news(now), *changing, *old]))[:MOST]
+def _news_mark(now: datetime) -> None:
+    """Let every order with news be computed: one that this run does not come to stays marked for the next ones.
 
-
-def _with_news(now: datetime) -> Sequence[UUID]:
+    News are events of the audit trail, and ended runs of schedules, since the last refresh.
+    """
     newest = OrderProtection.objects.aggregate(at=Max("refreshed_at"))["at"]
     if newest is None:
-        return []
-    events = AuditEvent.objects.filter(at__gte=min(newest, now) - OVERLAP, order_id__isnull=False)
-    return [order_id for order_id in events.order_by().values_list("order_id", flat=True).distinct() if order_id]
+        return
+    since = min(newest, now) - OVERLAP
+    events = AuditEvent.objects.filter(at__gte=since, order_id__isnull=False).order_by().values("order_id")
+    runs = ScheduleRun.objects.filter(finished_at__gte=since).order_by().values("provision__order")
+    later = Q(until__gt=now) | Q(until__isnull=True)
+    OrderProtection.objects.filter(later, Q(order__in=events) | Q(order__in=runs)).update(until=now)
+
+
+def _orders_due(now: datetime) -> Sequence[UUID]:
+    """Orders without a row, then those whose time has come, the longest due first, then those not computed lately."""
+    new = Order.objects.filter(protection__isnull=True).values_list("id", flat=True)
+    changing = OrderProtection.objects.filter(until__lte=now).order_by("until").values_list("order_id", flat=True)
+    # One from the future was computed before the clock was set back.
+    unfresh = Q(refreshed_at__lte=now - SWEEP) | Q(refreshed_at__gt=now + OVERLAP)
+    old = OrderProtection.objects.filter(unfresh).values_list("order_id", flat=True)
+    # Half of a run is left to the others, however many orders are new.
+    found = [*new[: MOST // 2], *changing[:MOST], *old[:MOST]]
+    return list(dict.fromkeys(found))[:MOST]
 
 
 def _refresh(ids: Sequence[UUID], *, now: datetime) -> None:

@@ -22,7 +22,7 @@ from provisions.models import Provision
 from provisions.selectors import provision_get, provision_sidecar
 from schedules.errors import SchedulesNotOffered
 from schedules.models import Trigger, TriggerKind
-from schedules.models.trigger import INTERVAL_MINUTES_MAX, LIMIT_BYTES_MAX, LIMIT_BYTES_MIN
+from schedules.models.trigger import INTERVAL_MINUTES_MAX, LIMIT_BYTES_DEFAULT, LIMIT_BYTES_MAX, LIMIT_BYTES_MIN
 
 NOTHING_SEEN: dict[str, Any] = {"counters": "", "seen": None, "due_at": None, "failures": 0, "error_code": ""}
 """The memory of a trigger that is turned on: what happened before is no reason for a backup."""
@@ -48,7 +48,7 @@ def trigger_set(  # everything that a trigger can be asked for
     order = provision.order
     triggers_require(user=user, order=order)
     if limit_bytes is None and not enabled and kind == TriggerKind.CHANGED_BYTES:
-        limit_bytes = LIMIT_BYTES_MIN
+        limit_bytes = LIMIT_BYTES_DEFAULT
     interval = order.plan.shortest_interval_minutes if interval_minutes is None else interval_minutes
     _require_possible(order, kind=kind, limit_bytes=limit_bytes, interval_minutes=interval)
     if enabled:

@@ -24,7 +24,7 @@ from operations.selectors import workers_problem
 from orders.models import Order, Plan
 from provisions.errors import NotAPrimaryDeployment
 from schedules.models import Trigger, TriggerKind
-from schedules.models.trigger import INTERVAL_MINUTES_MAX, LIMIT_BYTES_MAX, LIMIT_BYTES_MIN
+from schedules.models.trigger import INTERVAL_MINUTES_MAX, LIMIT_BYTES_DEFAULT, LIMIT_BYTES_MAX, LIMIT_BYTES_MIN
 from schedules.selectors import triggers_of
 from schedules.services.triggers import trigger_require, trigger_set, triggers_require
 
@@ -155,7 +155,7 @@ def _form_of(trigger: Trigger, *, plan: Plan) -> TriggerForm:
     initial = {
         "kind": trigger.kind,
         "enabled": trigger.enabled,
-        "limit_mib": (trigger.limit_bytes or LIMIT_BYTES_MIN) // MIB,
+        "limit_mib": (trigger.limit_bytes or LIMIT_BYTES_DEFAULT) // MIB,
         "interval_minutes": max(interval, trigger.interval_minutes),
     }
     return TriggerForm(initial=initial, kind=TriggerKind(trigger.kind))

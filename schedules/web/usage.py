@@ -28,6 +28,8 @@ from schedules.models import Schedule
 BARS = 60
 LISTED = 25
 WIDTH, HEIGHT = 600, 120
+WIDEST = 24.0
+"""A bar of a few is as wide as one of many."""
 TABS = (Tab(name="usage", label=pgettext_lazy("page of an order", "Usage"), address="page-order-usage"),)
 
 
@@ -90,7 +92,7 @@ def bars_of(backups: Sequence[Backup]) -> list[Bar]:
 
 
 def _bars(backups: Sequence[Backup], most: int) -> Iterator[Bar]:
-    step = WIDTH / len(backups)
+    step = min(WIDTH / len(backups), WIDEST)
     for number, backup in enumerate(backups):
         added = backup.added_bytes or 0
         # What added next to nothing can still be seen and pointed at.

@@ -142,6 +142,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "order, restoring": restoring.path,
         "activity": f"{full.path}activity/",
         "files to leave out": f"{full.path}exclude/",
+        "test restores": f"{full.path}test-restores/",
         **_of_schedules(house, full, empty),
         "backup, restoring": restoring.backup(subject),
         "backup, ready": full.backup(rows["ready"]),

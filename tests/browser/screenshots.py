@@ -1,7 +1,8 @@
-"""The pictures in docs/screenshots: `python -m tests.browser.screenshots`, of a portal with made-up data."""
+"""The pictures in docs/screenshots: `python -m tests.browser.screenshots [FOLDER]`, of a portal with made-up data."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,10 @@ from tests.browser.house import House, Person, Rented, house_built
 from tests.browser.pages import row
 from tests.processes.test_main_job import break_the_world
 
-FOLDER = ROOT / "docs/screenshots"
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/screenshots"
 LARGE = {"viewport": {"width": 1200, "height": 1040}}
 SHARP_PHONE = {**PHONE, "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
-BYTES_MAX, ALL_BYTES_MAX = 140_000, 1_600_000
+BYTES_MAX, ALL_BYTES_MAX = 140_000, 3_600_000
 GIB = 1 << 30
 DAY = 24.0
 SECONDS = 60_000
@@ -124,6 +125,45 @@ def looked_into(studio: Studio, page: Page, backup: Locator) -> None:
     page.goto(order)
 
 
+def scheduled(studio: Studio, rented: Rented, words: dict[str, Any]) -> None:
+    """Schedules with their runs, triggers, notices, and an address, for the pages that show them."""
+    house = studio.house
+    runs = {f"succeeded {day}": day * DAY + 1 for day in range(3, 12)} | {"failed": DAY + 1, "unchanged": 2 * DAY + 1}
+    house.do(
+        "schedule", order=rented.order, name=words["nightly"], cron="0 4 * * *", time_zone="Europe/Berlin", runs=runs,
+        retention={"last": 3, "daily": 7, "weekly": 4}, only_if_changed=True,
+    )  # fmt: skip
+    house.do("schedule", order=rented.order, name=words["plan"], cron="30 3 * * 1", of_plan=True)
+    house.do("schedule", order=rented.order, name=words["raid"], cron="0 18 * * 5", paused=True)
+    house.do("trigger", order=rented.order, kind="crash")
+    house.do("trigger", order=rented.order, kind="changed_bytes", limit_bytes=512 << 20)
+    kinds = ["backup.recovered", "backup.failed", "backup.absent", "restore.succeeded"]
+    house.do("notices", order=rented.order, username=rented.owner.username, kinds=kinds)
+    house.do("endpoint", order=rented.order)
+
+
+SCHEDULED = {
+    "schedules": "schedules/",
+    "schedule-new": "schedules/create/",
+    "calendar": "schedules/calendar/",
+    "triggers": "triggers/",
+    "notifications": "notifications/",
+    "usage": "usage/",
+}
+"""Pages of an order, below its own address."""
+
+
+def shoot_scheduled(studio: Studio, rented: Rented, kind: str = "", **options: Any) -> None:
+    """Take the pages of schedules and notices; kind: said in the names of the pictures."""
+    page = studio.page(rented.owner, rented.path, **options)
+    for name, rest in SCHEDULED.items():
+        page.goto(f"{rented.path}{rest}")
+        page.wait_for_load_state("networkidle")
+        studio.shoot(f"{name}{kind}", page)
+    page.goto("/inbox/")
+    studio.shoot(f"inbox{kind}", page)
+
+
 def take(studio: Studio) -> None:
     """Take all screenshots."""
     house = studio.house
@@ -160,6 +200,15 @@ def take(studio: Studio) -> None:
     arabic, _ = stocked(house, reader, ARABIC)
     house.hold(arabic, ARABIC["nightly"], **progress)
     studio.shoot("order-arabic", studio.page(reader, arabic.path, locale="ar", **LARGE))
+
+    scheduled(studio, rented, LATIN)
+    scheduled(studio, arabic, ARABIC)
+    shoot_scheduled(studio, rented, **LARGE)
+    shoot_scheduled(studio, rented, "-dark", color_scheme="dark", **LARGE)
+    shoot_scheduled(studio, rented, "-phone", **PHONE)
+    shoot_scheduled(studio, arabic, "-arabic", locale="ar", **LARGE)
+    staff = house.person(staff=True)
+    studio.shoot("fleet", studio.page(staff, "/fleet/", **LARGE))
 
 
 def main() -> None:

@@ -57,8 +57,8 @@ def test_picture_hides_no_command(example: Example) -> None:
     assert [line for line in example.text.splitlines() if begins.match(line)] == []
 
 
-RUN_ELSEWHERE = ("jq -r", "grep ", "/suspension/")
-"""Parts of examples that are run elsewhere: below, and in `tests/processes/test_serve.py`."""
+RUN_ELSEWHERE = ("jq -r", "grep ", "/suspension/", "/schedules/")
+"""Parts of examples that are run elsewhere: below, in `tests/docs/` and in `tests/processes/test_serve.py`."""
 
 
 @pytest.mark.parametrize(

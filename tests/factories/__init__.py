@@ -24,7 +24,13 @@ from tests.factories.notices import (
     PreferenceFactory,
 )
 from tests.factories.operations import ChoreRunFactory, OperationFactory, OperationTallyFactory, SupervisorFactory
-from tests.factories.orders import OrderFactory, OrderGroupPermissionFactory, OrderUserPermissionFactory, PlanFactory
+from tests.factories.orders import (
+    OrderFactory,
+    OrderGroupPermissionFactory,
+    OrderUserPermissionFactory,
+    PlanFactory,
+    PlanReductionFactory,
+)
 from tests.factories.provisions import (
     ProvisionFactory,
     SidecarAuthorityFactory,
@@ -64,6 +70,7 @@ __all__ = [
     "OrderProtectionFactory",
     "OrderUserPermissionFactory",
     "PlanFactory",
+    "PlanReductionFactory",
     "PreferenceFactory",
     "ProvisionFactory",
     "RepositoryFactory",

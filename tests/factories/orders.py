@@ -1,9 +1,11 @@
 """Plans, orders, rights."""
 
+from datetime import UTC, datetime
+
 import factory
 from django.contrib.auth.models import Group, Permission
 
-from orders.models import BackupFormat, Order, OrderGroupPermission, OrderUserPermission, Plan
+from orders.models import BackupFormat, Order, OrderGroupPermission, OrderUserPermission, Plan, PlanReduction
 from tests.factories.accounts import CustomerFactory, UserFactory
 
 
@@ -22,6 +24,17 @@ class OrderFactory(factory.django.DjangoModelFactory):
     customer = factory.SubFactory(CustomerFactory)
     plan = factory.SubFactory(PlanFactory)
     name = factory.Sequence(lambda number: f"Server {number}")
+
+
+class PlanReductionFactory(factory.django.DjangoModelFactory):
+    """A pending one."""
+
+    class Meta:
+        model = PlanReduction
+
+    order = factory.SubFactory(OrderFactory)
+    backup_limit = 20
+    takes_effect_at = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def _permission(row):

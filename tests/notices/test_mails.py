@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.conf import settings as django_settings
+from django.utils import translation
+from django.utils.html import escape
 
 from notices.kinds import EventKind
-from notices.models import Channel, Delivery, DeliveryState
+from notices.models import Channel, Delivery, DeliveryState, Event
 from notices.sending.dispatch import notices_dispatch
 from notices.services.events import StoredError, event_record
 from notices.services.preferences import preference_set, unsubscribe_token
@@ -49,12 +53,32 @@ def test_mail_has_text_and_html_in_the_language_of_its_reader(order, mail_server
     assert only(channel=Channel.MAIL).state == DeliveryState.DELIVERED
 
 
+@pytest.mark.parametrize("language", [code for code, _name in django_settings.LANGUAGES])
+def test_mail_is_written_in_each_language(order, mail_server, language):
+    owner = order.customer.owner
+    owner.language = language
+    owner.save()
+    event_record(
+        kind=K.BACKUP_FAILED, order=order, params={"name": "Nacht"}, error=StoredError("storage_unavailable", {})
+    )
+    event_record(kind=K.TARGET_UNREACHABLE, order=order, params={"name": "Disk"})
+    dispatch()
+    (mail,) = mail_server.mails
+    html = mail.get_body(["html"]).get_content()
+    assert f'lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}"' in html
+    with translation.override(language):
+        wanted = [escape(event.sentence) for event in Event.objects.all()]
+    assert all(sentence in html for sentence in wanted)
+    # "Backup failed" is translated for long.
+    assert ("Backup failed" in html) == (language == "en")
+
+
 def test_mail_is_unsubscribed_by_one_click_without_a_session(order, mail_server, client):
     event_record(kind=K.BACKUP_FAILED, order=order)
     dispatch()
     (mail,) = mail_server.mails
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    address = str(mail["List-Unsubscribe"]).strip().strip("<>").replace("\n", "").replace(" ", "")
+    (address,) = re.findall(r"^<(\S+)>$", str(mail["List-Unsubscribe"]).strip())
     assert address.startswith(f"{django_settings.SAVEPOINT_URL}/accounts/unsubscribe/")
     path = address.removeprefix(django_settings.SAVEPOINT_URL)
     assert client.get(path).status_code == 200

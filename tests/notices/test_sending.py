@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
+from concurrent.futures import Future
 from datetime import timedelta
 
 import pytest
@@ -13,12 +13,13 @@ from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from notices.kinds import EventKind
-from notices.models import Channel, Delivery, DeliveryState, Dispatch, Endpoint, Event
+from notices.models import Delivery, DeliveryState, Dispatch, Endpoint, Event
 from notices.sending import lanes
 from notices.sending.dispatch import claims_recover, notices_dispatch, notices_due, notices_expire
-from notices.sending.lanes import DELAYS, delivery_claim
+from notices.sending.lanes import DELAYS, HEALTHY, LANES, delivery_claim
 from notices.services.endpoints import delivery_replay, endpoint_rotate, endpoint_test, endpoint_update
-from notices.services.events import StoredError, event_record, heartbeat_signal
+from notices.services.events import StoredError, event_record
+from notices.services.routing import events_route
 from tests.factories import DeliveryFactory, EndpointFactory, EventFactory, NoticeFactory, UserFactory
 from tests.notices.dispatching import dispatch, due_now, only
 from tests.notices.receiver import receiver
@@ -68,6 +69,12 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(order, there):
     Webhook(new).verify(there.arrived[1].body, there.arrived[1].headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(old).verify(there.arrived[1].body, there.arrived[1].headers)
+
+
+def test_second_rotation_keeps_the_secret_that_the_first_has_shown(order):
+    endpoint = EndpointFactory(order=order)
+    first, second = (endpoint_rotate(user=order.customer.owner, endpoint=endpoint) for _ in range(2))
+    assert (second.old_secret, second.secret not in (first.secret, endpoint.secret)) == (first.secret, True)
 
 
 def test_message_is_tried_for_a_day_and_then_given_up(order, there):
@@ -177,55 +184,28 @@ def test_replay_has_the_same_id_and_content(order, there):
     assert Delivery.objects.filter(state=DeliveryState.DELIVERED).count() == 2
 
 
-def test_heartbeat_is_pinged_at_start_success_and_failure(order, there):
-    EndpointFactory(order=order, heartbeat=True, url=there.url("/ping/token?x=1"))
-    for signal in ("start", "success", "failure"):
-        heartbeat_signal(order=order, signal=signal)
-        notices_dispatch()
-    assert [arrived.path for arrived in there.arrived] == [
-        "/ping/token/start?x=1", "/ping/token?x=1", "/ping/token/fail?x=1",
-    ]  # fmt: skip
-    assert "webhook-signature" not in there.arrived[0].headers
+def test_run_whose_time_is_over_begins_no_message(order, there):
+    EndpointFactory(order=order, url=there.url())
+    event_record(kind=K.BACKUP_READY, order=order)
+    events_route()
+    assert lanes.Sending(until=time.monotonic()).run() == 0
+    assert there.arrived == []
+    assert lanes.Sending(until=time.monotonic() + 10).run() == 1
 
 
-def test_a_newer_signal_takes_the_place_of_one_that_waits(order, there):
-    endpoint = EndpointFactory(order=order, heartbeat=True, url=there.url("/ping"))
-    heartbeat_signal(order=order, signal="start")
-    heartbeat_signal(order=order, signal="success")
-    notices_dispatch()
-    assert [arrived.path for arrived in there.arrived] == ["/ping"]
-    states = Delivery.objects.filter(endpoint=endpoint).order_by("created_at").values_list("state", "error")
-    assert list(states) == [(DeliveryState.FAILED, "superseded"), (DeliveryState.DELIVERED, "")]
-
-
-def test_discord_gets_one_message_of_many_events_that_mentions_nobody(order, there, monkeypatch):
-    sent = []
-    monkeypatch.setattr(lanes, "request_send", lambda outgoing: (sent.append(outgoing), lanes.Answer(status=204))[1])
-    EndpointFactory(order=order, discord=True, language="de")
-    for number in range(25):
-        event_record(kind=K.BACKUP_FAILED, order=order, params={"name": f"@everyone [x](https://evil) {number}"})
-    dispatch()
-    (outgoing,) = sent
-    body = json.loads(outgoing.body)
-    assert outgoing.url.startswith("https://discord.com/api/webhooks/")
-    assert body["allowed_mentions"] == {"parse": []}
-    assert len(body["embeds"]) == 10
-    assert "16" in body["embeds"][-1]["description"]
-    assert "](" not in body["embeds"][0]["description"]
-    assert body["embeds"][0]["url"].endswith(f"/orders/{order.id}/")
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_staff_channels_get_one_message(order, there, settings):
-    settings.SAVEPOINT_STAFF_CHANNELS = (f"json://127.0.0.1:{there.port}/staff",)
-    event_record(kind=K.TARGET_UNREACHABLE, params={"name": "Disk"})
-    event_record(kind=K.BACKUP_FAILING, order=order, params={"name": "Nightly", "count": 3})
-    dispatch()
-    (arrived,) = there.arrived
-    said = json.loads(arrived.body)
-    assert "Disk" in said["message"]
-    assert "World" in said["message"]
-    assert only(channel=Channel.STAFF).state == DeliveryState.DELIVERED
+def test_a_full_lane_takes_no_more_and_one_message_of_each_receiver(order):
+    most = LANES[HEALTHY]
+    for _ in range(most + 2):
+        endpoint = EndpointFactory(order=order)
+        for _ in range(2):
+            DeliveryFactory(endpoint=endpoint)
+    sending = lanes.Sending(until=time.monotonic() + 10)
+    taken = []
+    for claimed in sending._claims():
+        taken.append(claimed)
+        sending._pending[Future()] = claimed
+    assert len(taken) == most
+    assert len({claimed.delivery.endpoint_id for claimed in taken}) == most
 
 
 def test_a_message_is_claimed_by_one_worker(order):

@@ -45,15 +45,15 @@ def demo(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def demo_ready(home: Path) -> Iterator[subprocess.Popen[str]]:
+def demo_ready(home: Path, *, seconds: float = READY_SECONDS, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """A demo that has written its demo.json; a killed one may have left an older file."""
     (home / "demo.json").unlink(missing_ok=True)
-    with demo(home) as process:
+    with demo(home, **environ) as process:
 
         def decided() -> bool:
             return (home / "demo.json").exists() or process.poll() is not None
 
-        wait_until(decided, seconds=READY_SECONDS, what="demo.json")
+        wait_until(decided, seconds=seconds, what="demo.json")
         assert process.poll() is None, process.communicate()[0]
         yield process
 
@@ -75,6 +75,8 @@ def test_with_exit_asked_for_it_proves_the_main_job_and_stops(home: Path) -> Non
         said, _ = process.communicate(timeout=READY_SECONDS)
         assert process.returncode == 0, said
         assert "every name, byte, mode, time and link is right" in said
+        assert "the schedule “Each night” ran: Every day at" in said
+        assert "Protected: backed up" in said
         assert "Nothing is left running." in said
         assert processes_of(home) == {}
 
@@ -92,6 +94,16 @@ def test_demo_json_says_all_that_a_program_needs(running: tuple[subprocess.Popen
         "member": {found["order"]},
         "staff": {found["order"], found["no_sidecar"]["order"], other["order"]},
     }
+
+
+def test_first_order_has_a_past(running: tuple[subprocess.Popen[str], dict[str, Any]]) -> None:
+    _, found = running
+    client = Client(found["url"], found["users"]["customer"]["token"])
+    protection = client.call("GET", f"orders/{found['order']}/protection/").json
+    assert protection["state"] == "protected"
+    assert {day["state"] for day in protection["days"]} == {"ok", "warnings", "failed", "overdue", "quiet"}
+    schedules = client.call("GET", f"orders/{found['order']}/provisions/{found['provision']}/schedules/").json
+    assert [schedule["name"] for schedule in schedules["results"]] == ["Each night"]
 
 
 def orders_seen(found: dict[str, Any], role: str) -> set[str]:

@@ -10,15 +10,24 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from accounts.services.audit import audit_record
 from backups.models import Backup
 from notices.kinds import EventKind
 from notices.models import Event
 from notices.services.events import event_record
 from orders.models import Order
-from schedules.models import OrderProtection, Schedule
+from schedules.models import OrderProtection, RunState, Schedule
+from schedules.services import protection
 from schedules.services.protection import protection_refresh
 from tests.api.queries import queries_of
-from tests.factories import BackupFactory, OrderFactory, ProvisionFactory, ScheduleFactory, SupervisorFactory
+from tests.factories import (
+    BackupFactory,
+    OrderFactory,
+    ProvisionFactory,
+    ScheduleFactory,
+    ScheduleRunFactory,
+    SupervisorFactory,
+)
 from tests.web.backups.reading import read
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -115,7 +124,7 @@ def test_recovery_that_the_backup_has_told_is_not_told_twice(rental, clock):
     clock.advance(12 * HOUR)
     protection_refresh()
     rental.stored(completed_at=timezone.now())
-    event_record(kind=EventKind.BACKUP_RECOVERED, order=rental.order, params={"name": "x"})
+    event_record(kind=EventKind.BACKUP_RECOVERED, order=rental.order, params={"name": "x", "server": "y"})
     Event.objects.update(created_at=timezone.now() + HOUR)
     OrderProtection.objects.update(refreshed_at=timezone.now() - 2 * DAY)
     protection_refresh()
@@ -140,6 +149,74 @@ def test_the_queries_of_a_batch_do_not_grow_with_it(rental, clock):
             assert protection_refresh() >= more
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+def test_run_that_fails_without_an_operation_is_news(rental, clock):
+    rental.stored()
+    schedule = promised(rental.order)
+    protection_refresh()
+    clock.advance(10 * timedelta(minutes=1))
+    ScheduleRunFactory(
+        schedule=schedule, provision=rental.server, due_at=timezone.now(), state=RunState.FAILED,
+        error_code="limit_reached", finished_at=timezone.now(),
+    )  # fmt: skip
+    assert protection_refresh() == 1
+    assert OrderProtection.objects.get().reason == "failed"
+
+
+def test_run_that_waits_is_computed_anew_when_it_becomes_overdue(rental, clock):
+    rental.stored()
+    schedule = promised(rental.order)
+    ScheduleRunFactory(schedule=schedule, provision=rental.server, due_at=timezone.now(), state=RunState.DUE)
+    protection_refresh()
+    assert state_of(rental.order) == "protected"
+    clock.advance(timedelta(minutes=5, seconds=1))
+    assert protection_refresh() == 1
+    assert OrderProtection.objects.get().reason == "overdue"
+
+
+def test_news_that_a_run_did_not_come_to_are_left_for_the_next(db, clock, monkeypatch):
+    orders = OrderFactory.create_batch(3)
+    protection_refresh()
+    clock.advance(timedelta(hours=2))
+    for order in orders:
+        audit_record(actor=None, action="order.change", order_id=order.id, object_id=order.id)
+    AuditEvent.objects.update(at=timezone.now())
+    monkeypatch.setattr(protection, "MOST", 2)
+    assert protection_refresh() == 2
+    # So late that the events are no news any more.
+    AuditEvent.objects.all().delete()
+    clock.advance(timedelta(minutes=1))
+    assert protection_refresh() == 1
+    assert OrderProtection.objects.filter(refreshed_at=timezone.now()).count() == 1
+
+
+def test_chore_begins_no_batch_after_its_time(db, clock, monkeypatch):
+    OrderFactory.create_batch(3)
+    monkeypatch.setattr(protection, "BATCH", 1)
+    monkeypatch.setattr(protection, "SECONDS", -1.0)
+    assert protection_refresh() == 0
+    monkeypatch.setattr(protection, "SECONDS", 60.0)
+    assert protection_refresh() == 3
+
+
+def test_suspended_order_raises_no_alarm(rental, clock):
+    promised(rental.order)
+    rental.stored()
+    rental.suspend()
+    clock.advance(3 * HOUR)
+    protection_refresh()
+    assert (alarms(rental.order), OrderProtection.objects.get().reason) == ([], "suspended")
+
+
+def test_clock_that_was_set_back_hides_no_news(rental, clock):
+    protection_refresh()
+    OrderProtection.objects.update(refreshed_at=timezone.now() + 400 * DAY, until=None)
+    assert protection_refresh() == 1
+    assert OrderProtection.objects.get(order=rental.order).refreshed_at == timezone.now()
+    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(minutes=4), until=None)
+    clock.advance(timedelta(seconds=1))
+    assert protection_refresh() == 0
 
 
 @pytest.fixture
@@ -192,7 +269,63 @@ def test_fleet_costs_the_same_however_many_orders_there_are(fleet, clerk):
     assert len(names(page)) == 25
     older = page.one("a", rel="next")["href"]
     assert "state=unprotected" in older
-    assert len(names(read(clerk.get(f"/fleet/{older}" if older.startswith("?") else older)))) == 6
+    last = read(clerk.get(older))
+    assert len(names(last)) == 6
+    assert names(read(clerk.get(last.one("a", rel="prev")["href"]))) == names(page)
+
+
+def test_orders_longest_without_a_good_backup_come_first(rental, clock, clerk):
+    rental.stored()
+    for name, days in (("Older", 3), ("Oldest", 5), ("Newer", 1)):
+        clock.advance(HOUR)
+        order = OrderFactory(name=name)
+        BackupFactory(provision=ProvisionFactory(order=order))
+        Backup.objects.filter(order=order).update(completed_at=timezone.now() - days * DAY)
+    protection_refresh()
+    assert names(read(clerk.get("/fleet/?state=protected"))) == ["Oldest", "Older", "Newer", "Server"]
+    assert names(read(clerk.get("/fleet/?state=protected&sort=newest"))) == ["Newer", "Oldest", "Older", "Server"]
+
+
+def test_pages_of_the_longest_without_a_backup_repeat_and_lose_none(clock, clerk, db):
+    made = [OrderFactory(name=f"Order {number:02}").name for number in range(60)]
+    protection_refresh()
+    address, seen, pages = "/fleet/?state=unprotected", [], 0
+    while address:
+        page = read(clerk.get(address))
+        seen, pages = seen + names(page), pages + 1
+        address = page.one("a", rel="next")["href"] if page.has("a", rel="next") else ""
+    assert (sorted(seen), len(seen), pages) == (sorted(made), 60, 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"q": "empty"}, ["Empty"]),
+        ({"q": "Rich"}, ["Other"]),
+        ({"q": "Rich", "plan": "none"}, ["Other"]),
+        ({"plan": "9" * 40}, ["Other", "Empty"]),
+        ({"q": "\0"}, ["Other", "Empty"]),
+        ({"q": "nothing"}, []),
+    ],
+)
+def test_words_choose_among_the_orders_of_a_state(asked, found, clock, clerk, db):
+    OrderFactory(name="Empty")
+    OrderFactory(name="Other", customer__name="Rich")
+    protection_refresh()
+    assert sorted(names(read(clerk.get("/fleet/", {"state": "unprotected", **asked})))) == sorted(found)
+
+
+def test_orders_of_one_plan_are_listed(clock, clerk, db):
+    wanted = OrderFactory(name="Wanted")
+    OrderFactory(name="Other")
+    protection_refresh()
+    page = read(clerk.get("/fleet/", {"state": "unprotected", "plan": wanted.plan_id}))
+    assert names(page) == ["Wanted"]
+    assert "plan=" in page.one("a", id="state-1")["href"]
+
+
+def test_cursor_of_another_list_is_refused(clock, clerk, db):
+    assert clerk.get("/fleet/?cursor=nonsense").status_code == 400
 
 
 def test_fleet_says_that_nothing_works(fleet, clerk):
@@ -206,13 +339,3 @@ def test_fleet_is_linked_for_staff_alone(fleet, clerk, owner):
     assert "Fleet" not in read(owner.get("/")).one("nav", class_="topnav").text
     assert owner.get("/fleet/").status_code == 404
     assert Order.objects.count() == 3
-
-
-def test_clock_that_was_set_back_hides_no_news(rental, clock):
-    protection_refresh()
-    OrderProtection.objects.update(refreshed_at=timezone.now() + 400 * DAY, until=None)
-    assert protection_refresh() == 1
-    assert OrderProtection.objects.get(order=rental.order).refreshed_at == timezone.now()
-    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(minutes=4), until=None)
-    clock.advance(timedelta(seconds=1))
-    assert protection_refresh() == 0

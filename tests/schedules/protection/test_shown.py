@@ -11,7 +11,7 @@ from backups.models import Backup
 from operations.models import Operation, OperationState
 from schedules.models import RunState, ScheduleRun
 from schedules.services.due import runs_make
-from tests.factories import OperationFactory, ScheduleFactory, ScheduleRunFactory
+from tests.factories import OperationFactory, ScheduleFactory, ScheduleRunFactory, SupervisorFactory
 from tests.web.backups.reading import read
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -20,7 +20,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def noon(monkeypatch, rental):
-    """It is Wednesday noon, and the customer lives by the clock of Berlin."""
+    """It is Wednesday noon, a worker is at work, and the customer lives by the clock of Berlin."""
+    SupervisorFactory()
     monkeypatch.setattr(timezone, "now", lambda: NOON)
     rental.owner.time_zone = "Europe/Berlin"
     rental.owner.save()
@@ -66,7 +67,7 @@ def daily(rental):
 
 
 def test_answer_has_the_form_of_the_contract(client, rental, daily):
-    good(rental, ago=9 * HOUR, verified_at=NOON - DAY, proof={"ok": True, "depth": "restore"})
+    good(rental, ago=9 * HOUR, verified_at=NOON - DAY, proven_at=NOON - DAY)
     found = asked(client, rental)
     assert found | {"days": []} == {
         "state": "protected",

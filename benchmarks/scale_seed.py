@@ -90,7 +90,7 @@ def scale_seed(*, orders: int, sample: int) -> dict[str, Any]:
     with _timed(seconds, "analyze"):
         # Autovacuum would have done this long ago.
         sql_run("VACUUM (ANALYZE)")
-    seconds |= _protection()
+    seconds |= _protection(orders)
     with _timed(seconds, "sessions"):
         people, places = people_make(), places_find(sample)
     return {"rows": rows_counted(KINDS), "seconds": seconds, "people": people, "places": places}
@@ -114,17 +114,16 @@ def _fill(orders: int) -> None:
         schedules_fill()
 
 
-def _protection() -> dict[str, float]:
+def _protection(orders: int) -> dict[str, float]:
     """Compute the protection of every order as the chore does; return the seconds of it all, and of its longest run."""
+    from schedules.models import OrderProtection
     from schedules.services.protection import protection_refresh
 
     runs: dict[str, float] = {}
-    while True:
-        name = f"{len(runs)}"
-        with _timed(runs, name):
-            done = protection_refresh()
-        if not done:
-            return {"protection": sum(runs.values()), "protection_longest_run": max(runs.values())}
+    while OrderProtection.objects.count() < orders:
+        with _timed(runs, f"{len(runs)}"):
+            assert protection_refresh()
+    return {"protection": sum(runs.values()), "protection_longest_run": max(runs.values())}
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def templates_make() -> None:
             OperationBackup: [OperationBackup.objects.get(backup=backups["ready"])],
             StoredObject: [factories.StoredObjectFactory(target=target)],
             AuditEvent: [factories.AuditEventFactory(actor=user)],
-            Schedule: [factories.ScheduleFactory(order=orders[0])],
+            Schedule: [factories.ScheduleFactory(order=orders[0], cron="0 4 1 * *")],
         }
     )
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from common.admin import ReadOnlyAdmin, each_by_service
 from notices.errors import DeliveryPending
-from notices.models import Delivery, DeliveryState, Endpoint, Event
+from notices.models import Delivery, DeliveryState, Endpoint, Event, Notice, Preference
 from notices.services.endpoints import delivery_again
 
 
@@ -73,6 +73,29 @@ class EndpointAdmin(ReadOnlyAdmin):
         """Without the encrypted columns, one of which may not open."""
         rows: QuerySet[Endpoint] = super().get_queryset(request)
         return rows.defer("url", "secret", "old_secret")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """Events in the inboxes of users: who was told of what, and who has read it."""
+
+    list_display = ["created_at", "user", "event", "read_at"]
+    list_select_related = ["user", "event"]
+    search_fields = ["user__username", "user__email", "=event__id", "=event__order__id"]
+    fields = ["created_at", "user", "event", "read_at"]
+    ordering = ["-created_at", "-id"]
+
+
+@admin.register(Preference)
+class PreferenceAdmin(ReadOnlyAdmin):
+    """The choices of users, for the question why somebody was not told."""
+
+    list_display = ["user", "order", "schedule_id", "digest"]
+    list_select_related = ["user", "order"]
+    list_filter = ["digest"]
+    search_fields = ["user__username", "user__email", "=order__id"]
+    fields = ["user", "order", "schedule_id", "in_page", "mail", "digest"]
+    ordering = ["-id"]
 
 
 def _again(delivery: Any) -> None:

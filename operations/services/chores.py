@@ -85,7 +85,8 @@ def _request(chore: Chore) -> UUID | None:
     going_on = runs.filter(finished_at__isnull=True).first()
     if going_on is not None:
         return _again(going_on, longest=chore.longest)
-    newest = runs.order_by("-requested_at").first()
+    # One in the future was requested before the clock was set back, and says nothing.
+    newest = runs.filter(requested_at__lte=timezone.now()).order_by("-requested_at").first()
     if newest is None or _is_due(chore, newest):
         run = _begin(chore, started=False)
         return run.id if run is not None else None
@@ -94,8 +95,7 @@ def _request(chore: Chore) -> UUID | None:
 
 def _is_due(chore: Chore, newest: ChoreRun) -> bool:
     since = timezone.now() - newest.requested_at
-    # A run in the future was requested before the clock was set back.
-    return not timedelta(0) <= since < chore.every or (chore.wanted is not None and chore.wanted())
+    return since >= chore.every or (chore.wanted is not None and chore.wanted())
 
 
 def _again(run: ChoreRun, *, longest: timedelta) -> UUID | None:

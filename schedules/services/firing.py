@@ -33,7 +33,7 @@ from schedules.services.rotation import rotation_makes_room
 
 log = logging.getLogger(__name__)
 
-BATCH = 512
+BATCH = 1000
 """How many servers are asked before their answers are stored."""
 GAMES_SECONDS, CHANGES_SECONDS = 20.0, 30.0
 """After this time no sidecar is asked any more: the others are asked at the next tick."""

@@ -27,8 +27,10 @@ BATCH = 500
 MOST = 40 * BATCH
 SECONDS = 20.0
 """So many orders are computed by one run of the chore, and none begins after so long; the next run goes on."""
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=1)
 """A transaction may commit so long after the time of its audit event."""
+ALARMS = ("backup.absent", "backup.present")
+"""Actions of the audit trail that follow from a computed row: they are no news about it."""
 SWEEP = timedelta(days=1)
 """Without any news a row is computed anew after this time."""
 
@@ -57,7 +59,8 @@ def _news_mark(now: datetime) -> None:
     if newest is None:
         return
     since = min(newest, now) - OVERLAP
-    events = AuditEvent.objects.filter(at__gte=since, order_id__isnull=False).order_by().values("order_id")
+    told = AuditEvent.objects.filter(at__gte=since, order_id__isnull=False).exclude(action__in=ALARMS)
+    events = told.order_by().values("order_id")
     runs = ScheduleRun.objects.filter(finished_at__gte=since).order_by().values("provision__order")
     later = Q(until__gt=now) | Q(until__isnull=True)
     OrderProtection.objects.filter(later, Q(order__in=events) | Q(order__in=runs)).update(until=now)
@@ -104,7 +107,7 @@ def _alarm(order: Order, *, absent: bool, alarmed_at: datetime | None, now: date
     rows = OrderProtection.objects.filter(order=order, absent_at__isnull=absent)
     with transaction.atomic():
         if compare_and_set(rows, absent_at=now if absent else None):
-            action = "backup.absent" if absent else "backup.present"
+            action = ALARMS[0] if absent else ALARMS[1]
             audit_record(actor=None, action=action, order_id=order.id, object_id=order.id)
             if absent:
                 event_record(kind=EventKind.BACKUP_ABSENT, order=order, subject_id=order.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from backups.selectors import backup_names
 from backups.web.panels import Panel, Place, Shown
 from backups.web.rows import Badge
-from orders.models import Order
+from orders.models import Order, PlanReduction
 from orders.selectors import reduction_pending
 from schedules.models import Schedule
 from schedules.retention import Reason
@@ -29,8 +30,9 @@ PLAIN = frozenset({Reason.LOCKED, Reason.SAFETY, Reason.BUSY, Reason.AHEAD, Reas
 
 def marks_of(order: Order) -> dict[UUID, tuple[Badge, ...]]:
     """A mark for each backup of an order that retention decides about."""
-    reduced = reduction_pending(order) is not None
-    if not reduced and not Schedule.objects.filter(order=order).exists():
+    pending = PlanReduction.objects.filter(order=OuterRef("pk"), ended_at__isnull=True)
+    decides = Exists(Schedule.objects.filter(order=OuterRef("pk"))) | Exists(pending)
+    if not Order.objects.filter(decides, id=order.id).exists():
         return {}
     standings = retention_reasons(order=order)
     return {backup: (mark,) for backup, standing in standings.items() if (mark := _mark(standing)) is not None}

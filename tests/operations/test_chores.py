@@ -69,6 +69,15 @@ def test_clock_set_back_stops_no_chore(table):
     assert table.did == ["a", "a"]
 
 
+def test_clock_set_back_makes_a_chore_run_once_and_not_at_each_tick(table):
+    table("a")
+    answer(chores_request())
+    later(days=-30)
+    answer(chores_request())
+    answer(chores_request())
+    assert table.did == ["a", "a"]
+
+
 @pytest.mark.parametrize("begun", [False, True], ids=["lost task", "dead worker"])
 def test_clock_set_back_hides_no_active_run(table, begun):
     table("a")

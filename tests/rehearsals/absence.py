@@ -199,7 +199,6 @@ def _missing(stage: Stage) -> None:
     stage.say(f"/healthz answers 503: {' '.join(reasons)}")
     found = wait_until(at_risk, seconds=OVERDUE_SECONDS, what="the order is at risk")
     assert found["days"][-1]["state"] == "overdue", found["days"][-1]
-    assert found["next_at"] is None
     stage.say(f"the strip shows today as overdue. {found['sentence']}")
 
 
@@ -222,7 +221,8 @@ def _cleared(stage: Stage) -> None:
     assert len(long) == 1, times
     since, due = long[0]
     assert [other for _since, other in times if since <= other < due] == []
-    assert [run for run in told["runs"] if run["state"] in ("failed", "skipped")] == []
+    # One that comes while the run before it waits is skipped.
+    assert [run for run in told["runs"] if run["state"] == "failed"] == []
     assert told["alarms"] == ["backup.absent", "backup.present"]
     assert sorted(set(told["inbox"]) & {"backup.absent", "backup.recovered"}) == ["backup.absent", "backup.recovered"]
     stage.say(f"one run for all that was due from {since:%H:%M} to {due:%H:%M}, and none between")

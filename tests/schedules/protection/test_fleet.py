@@ -200,6 +200,17 @@ def test_chore_begins_no_batch_after_its_time(db, clock, monkeypatch):
     assert protection_refresh() == 3
 
 
+def test_alarm_is_no_news_about_its_order(rental, clock):
+    promised(rental.order)
+    protection_refresh()
+    clock.advance(12 * HOUR)
+    assert protection_refresh() == 1
+    AuditEvent.objects.exclude(action="backup.absent").delete()
+    AuditEvent.objects.update(at=clock.advance(timedelta(seconds=30)))
+    assert alarms(rental.order) == ["backup.absent"]
+    assert protection_refresh() == 0
+
+
 def test_suspended_order_raises_no_alarm(rental, clock):
     promised(rental.order)
     rental.stored()
@@ -214,7 +225,7 @@ def test_clock_that_was_set_back_hides_no_news(rental, clock):
     OrderProtection.objects.update(refreshed_at=timezone.now() + 400 * DAY, until=None)
     assert protection_refresh() == 1
     assert OrderProtection.objects.get(order=rental.order).refreshed_at == timezone.now()
-    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(minutes=4), until=None)
+    OrderProtection.objects.update(refreshed_at=timezone.now() + timedelta(seconds=30), until=None)
     clock.advance(timedelta(seconds=1))
     assert protection_refresh() == 0
 

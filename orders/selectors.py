@@ -48,8 +48,12 @@ def promise_of(plan: Plan) -> PlanPromise:
 
 
 def reduction_pending(order: Order) -> PlanReduction | None:
-    """The reduction of an order's plan that has not taken effect."""
-    return PlanReduction.objects.filter(order=order, ended_at__isnull=True).first()
+    """The reduction of an order's plan that has not taken effect. An instance reads it once: a page asks often."""
+    read = vars(order)
+    if "pending_reduction" not in read:
+        read["pending_reduction"] = PlanReduction.objects.filter(order=order, ended_at__isnull=True).first()
+    pending: PlanReduction | None = read["pending_reduction"]
+    return pending
 
 
 def order_promise(order: Order) -> PlanPromise:

@@ -30,6 +30,7 @@ ON_POSTGRESQL = [
 """Folders of tests on the database of a fleet, in two parts; browsers, processes and formats have theirs on SQLite."""
 ON_SQLITE = [
     ["tests/processes"],
+    ["tests/rehearsals"],
     ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network"],
     ["tests/browser"],
     ["tests/sidecar_restore"],

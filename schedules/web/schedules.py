@@ -41,6 +41,7 @@ from schedules.web.reasons import reasons_text
 
 PREVIEW = "schedules/preview.html"
 LISTED = 50
+STYLE = "savepoint/schedules.css"
 KEPT_APART = ("paused", "source")
 """Settings that the form does not show: an edit leaves them as they are."""
 
@@ -128,6 +129,7 @@ class ScheduleCreateView(ScheduleFormView):
         forbidden = refusal(lambda: patterns_require(user=self.user, order=order))
         title = _("Edit the schedule") if schedule else _("New schedule")
         context = {
+            "style": STYLE,
             "schedule": schedule,
             "preview": preview,
             "patterns_shown": forbidden is None,

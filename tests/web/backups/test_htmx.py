@@ -217,4 +217,6 @@ def test_every_request_of_a_page_has_a_place_for_its_answer(rental, owner):
             if address:
                 assert len(targets(page, node)) == 1, (look.wsgi_request.path, node.attributes)
                 asked.add(address.split("?")[0].split("/")[-2])
-    assert asked == {"backups", "detail", "create", "rename", "lock", "delete", "retry", "cancel", "verify"}
+    assert asked == {
+        "backups", "detail", "create", "rename", "lock", "delete", "retry", "cancel", "verify", "bulk", "test-restores",
+    }  # fmt: skip

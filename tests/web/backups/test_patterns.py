@@ -179,7 +179,7 @@ def test_a_plan_that_forbids_patterns_hides_them_from_customers_only(rental, own
     set_plan(rental, customer_patterns=False, exclude="/cache/", profile_presets=True)
     rental.sidecar.game_profile = "minecraft-java"
     rental.sidecar.save()
-    assert not read(owner.get(rental.create_page)).has("textarea")
+    assert not read(owner.get(rental.create_page)).has("textarea", name="exclude")
     shown = read(owner.get(page))
     assert "disabled" in shown.one("textarea", name="exclude")
     assert "it takes no patterns of yours" in shown.one(id="exclude-why").text

@@ -18,7 +18,7 @@ from opener.errors import Cannot
 from tests.docs.pages import ROOT
 
 COMMANDS = ("make", "python", "manage.py", "savepoint-open", "savepoint-sidecar", "curl", "pip")
-MODULES = ("opener", "pytest", "sidecar", "tests.chaos")
+MODULES = ("opener", "pytest", "sidecar", "tests.chaos", "tests.rehearsals.absence")
 
 
 def command_check(line: str) -> None:

@@ -6,10 +6,10 @@ prints when it saw what. The suite plays it with a portal whose rows are moved i
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -246,7 +246,9 @@ def main() -> None:
     """Play it with the demo, by the real clock."""
     from tests.processes.test_demo import demo_ready
 
-    minutes = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    parser = argparse.ArgumentParser(prog="python -m tests.rehearsals.absence", description=__doc__)
+    parser.add_argument("minutes", type=int, nargs="?", default=10, help="for which the worker stands still")
+    minutes: int = parser.parse_args().minutes
     began = time.monotonic()
 
     def say(text: str) -> None:

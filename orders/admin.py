@@ -149,7 +149,7 @@ class OrderAdmin(ServiceDeletes):
 def suspended_said(order: Order) -> str:
     """The date of removal of a suspended order, in a sentence."""
     day = date_format(order.removal_at, "DATETIME_FORMAT") if order.removal_at else ""
-    return gettext("%(name)s: its backups can be downloaded until %(day)s.") % {"name": order.name, "day": day}
+    return gettext("%(name)s: until %(day)s its backups can be downloaded.") % {"name": order.name, "day": day}
 
 
 class MemberForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs

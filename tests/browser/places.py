@@ -8,6 +8,7 @@ from typing import Any
 from tests.browser.house import House, Person, Rented
 
 MIB = 1 << 20
+PROOF = {"depth": "restore", "at": "2026-11-30T12:00:00+00:00", "seconds": 83.2, "counted": {"files": 4211}}
 HELD = {"bytes_total": 400 * MIB, "bytes_done": 180 * MIB, "rate": 20 * MIB}
 
 OPEN = {
@@ -116,6 +117,9 @@ def furnish(house: House, **preferences: Any) -> Furnished:
     limit = house.rent("Minecraft, full to the last place", owner=person, limit=2)
     for hours in (30, 60):
         house.backup(limit, f"Two are kept, {hours} hours ago", hours=hours)
+    suspended = house.rent("Suspended", owner=person)
+    house.backup(suspended, "Kept until a date", hours=400, locked=True)
+    house.do("suspend", order=suspended.order)
     restoring = house.rent("Being restored", owner=person)
     house.backup(restoring, "Before the raid", hours=400)
     subject = house.hold(restoring, "Before the raid", kind="restore", **HELD)
@@ -140,6 +144,9 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "order without backups": empty.path,
         "order, limit reached": limit.path,
         "order, restoring": restoring.path,
+        "order, suspended": suspended.path,
+        "order, of a tag": f"{full.path}?tag=update&search=java",
+        "test restores": f"{full.path}test-restores/",
         "activity": f"{full.path}activity/",
         "files to leave out": f"{full.path}exclude/",
         "test restores": f"{full.path}test-restores/",
@@ -149,6 +156,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "backup, failed": full.backup(rows["failed"]),
         "backup, in progress": full.backup(rows["held"]),
         "backup, restore undone": full.backup(rows["undone"]),
+        "backup, with notes and a proof": full.backup(rows["locked"]),
         "create": f"{empty.path}backups/create/",
         "rename": full.backup(rows["ready"], "rename/"),
         "verify": full.backup(rows["ready"], "verify/"),
@@ -225,11 +233,27 @@ def _with_every_row(house: House, owner: Person) -> tuple[Rented, dict[str, str]
                 "patterns": ["*.log", "/plugins/a/very/long/path/that/does/not/fit/"],
             },
         ),
-        "locked": house.backup(order, "Season 1, final", hours=24 * 70, mebibytes=812, locked=True),
+        "locked": house.backup(
+            order,
+            "Season 1, final",
+            hours=24 * 70,
+            mebibytes=812,
+            locked=True,
+            added_bytes=700 * MIB,
+            tags=["update", "before_the_update_of_all_mods"],
+            notes="Java 21\nhttps://example.com/a/very/long/address/",
+            proof=PROOF | {"ok": True},
+            proven_at=PROOF["at"],
+        ),
         "failed": house.backup(order, "Nightly", status="failed", hours=20),
         "safety": house.backup(order, "Safety backup", hours=49, is_safety=True),
         "undone": house.backup(
-            order, "Before_the_update_of_all_mods_of_the_spring", hours=30, verified=3, degraded=True
+            order,
+            "Before_the_update_of_all_mods_of_the_spring",
+            hours=30,
+            verified=3,
+            degraded=True,
+            proof=PROOF | {"ok": False, "damaged": [{"path": "world/region/r.0.0.mca", "reason": "unreadable"}]},
         ),
     }
     house.finish(house.hold(order, "Before_the_update_of_all_mods_of_the_spring", kind="undo"))

@@ -187,6 +187,16 @@ def backup(
     return str(made.id)
 
 
+def suspend(*, order: str) -> None:
+    """Suspend an order from now on."""
+    from django.utils import timezone
+
+    from orders.models import Order
+    from orders.services.suspension import order_suspend
+
+    order_suspend(order=Order.objects.get(id=order), since=timezone.now(), actor=None)
+
+
 def hold(*, order: str, name: str, kind: str = "create", state: str = "running", **progress: Any) -> str:
     """Start an operation that lasts until `finish`: on a new backup or, for a restore, on the one of that name."""
     from backups.models import Backup, BackupStatus
@@ -297,6 +307,7 @@ COMMANDS = (
     order,
     backup,
     hold,
+    suspend,
     progress,
     finish,
     files,

@@ -149,7 +149,6 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "test restores": f"{full.path}test-restores/",
         "activity": f"{full.path}activity/",
         "files to leave out": f"{full.path}exclude/",
-        "test restores": f"{full.path}test-restores/",
         **_of_schedules(house, full, empty),
         "backup, restoring": restoring.backup(subject),
         "backup, ready": full.backup(rows["ready"]),

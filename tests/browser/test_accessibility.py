@@ -48,7 +48,7 @@ def test_axe_finds_nothing_in_the_dialogs(screen, house, visit):
     page.get_by_role("link", name="Rename “Nightly”").click()
     look("rename")
     page.get_by_role("textbox", name="Name").fill("")
-    page.get_by_role("button", name="Rename", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("This field is required.")).to_be_visible()
     look("rename, with an error")
     page.keyboard.press("Escape")

@@ -18,3 +18,16 @@ def row_of(home: Path, table: str, pk: str) -> dict[str, Any]:
 def worker_pid(home: Path, operation: str) -> int:
     """The process that claimed an operation."""
     return int(row_of(home, "operations_operation", operation)["worker"].rpartition(":")[2])
+
+
+def database_free(home: Path, *, seconds: float = 2.0) -> bool:
+    """Whether the database of a portal can be written within some seconds: no process that stands still holds it."""
+    database = sqlite3.connect(home / "savepoint.sqlite3", timeout=seconds, isolation_level=None)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        database.close()
+    return True

@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from demo.client import ApiAnswer, Client
+from tests.processes.database import database_free
 from tests.processes.portal import seed_run
 from tests.processes.tree import processes_of
 from tests.processes.waiting import wait_until
 from tests.rehearsals.outside import Outside, outside
 
 DEMO_SECONDS = 300.0
+STOPS_MAX = 20
 LIMIT = 3
 """The backups that the demo's plan keeps, for the rehearsal."""
 RUN_SECONDS, ROTATED_SECONDS = 300.0, 900.0
@@ -95,6 +97,15 @@ class Stage:
         """Change or read rows as `tests.rehearsals.rows` says."""
         return seed_run(self.environ, options, module="tests.rehearsals.rows")
 
+    def workers_stop(self) -> int:
+        """Stop the supervisor and its cluster at a moment at which none of them holds the database; return how many."""
+        for _ in range(STOPS_MAX):
+            stopped = self.workers_signal(signal.SIGSTOP)
+            if database_free(self.home):
+                return stopped
+            self.workers_signal(signal.SIGCONT)
+        raise AssertionError("a stopped process held the database each time")
+
     def workers_signal(self, number: signal.Signals) -> int:
         """Send a signal to the supervisor and its cluster; return how many processes got it."""
         lines = processes_of(self.home).items()
@@ -123,7 +134,7 @@ def play(
     pings = stage.outside.pings()
     assert pings > 0
     before = {backup["id"] for backup in stage.backups()}
-    stopped = stage.workers_signal(signal.SIGSTOP)
+    stopped = stage.workers_stop()
     assert stopped > 1
     stage.say(f"{stopped} processes of the worker stand still; {pings} heartbeats had come")
     try:

@@ -14,7 +14,7 @@ from tests.chaos.faults import FAILURES, PLACES, Fault, kinds_of
 from tests.chaos.invariants import Violated, backups_check, check, secrets_check
 from tests.chaos.playing import GRACE, come_to_rest, storage_settle
 from tests.chaos.pruning import prune_work, verify_work
-from tests.chaos.snapshots import repository_check
+from tests.chaos.snapshots import prune_once, repository_check
 from tests.chaos.steps import restore_ask
 from tests.chaos.user import as_user
 from tests.chaos.working import work
@@ -79,11 +79,13 @@ def points_sweep(world: World) -> None:
     for name, places in PLACES.items():
         for edge, place in places:
             for kind in kinds_of(edge):
-                before = world.happened[f"{edge}: {kind}"]
+                fired = _fired(JOBS[name][1], edge, kind)
+                before = world.happened[fired]
                 with as_user():  # so that there is something to store, and to restore
-                    (world.root / "level.dat").write_bytes(Random(f"{place} {kind}").randbytes(5000))  # noqa: S311
+                    path = world.root / f"{name} {place} {kind}"
+                    path.write_bytes(Random(path.name).randbytes(5000))  # noqa: S311 - must be repeatable
                 _once(world, *JOBS[name], Fault(edge, kind, 1, place))
-                if world.happened[f"{edge}: {kind}"] == before:
+                if world.happened[fired] == before:
                     raise Violated(f"{name}: {place}: {kind} never fired")
     storage_settle(world)
     repository_check(world)
@@ -118,13 +120,18 @@ def _calls_fail(
     *,
     following: Callable[[int], int],
 ) -> int:
-    at, count, fired = 1, 0, f"{'prune' if act is prune_work else way.edge}: {way.kind}"
+    at, count, fired = 1, 0, _fired(act, way.edge, way.kind)
     while True:
         before = world.happened[fired]
         _once(world, begin, act, replace(way, at=at))
         if world.happened[fired] == before:
             return count
         at, count = following(at), count + 1
+
+
+def _fired(act: Callable[[World, Fault], object], edge: str, kind: str) -> str:
+    """The name under which a fault in a job is counted."""
+    return f"{'prune' if act is prune_work else edge}: {kind}"
 
 
 def _work(world: World, fault: Fault) -> None:
@@ -151,12 +158,19 @@ def _delete(world: World, _rng: Random) -> None:
 
 def _prune(world: World, rng: Random) -> None:
     """Have packs that were condemned a grace ago, and others of which nothing is used."""
+    _packs_free(world, rng)
+    prune_once(world)
+    world.clock.offset += GRACE
+    _packs_free(world, rng)
+
+
+def _packs_free(world: World, rng: Random) -> None:
+    """Have packs of which nothing is used."""
     for _ in range(3):
         tree_edit(world.root, rng)
     _backup_ask(world)
     come_to_rest(world, restart=False)
     _room_make(world)
-    world.clock.offset += GRACE
 
 
 def _verify(world: World, _rng: Random) -> None:

@@ -77,8 +77,8 @@ def test_without_lock_and_constraint_parallel_creates_both_win(real_rental, monk
     together = threading.Barrier(2)
     look = Rules.create_require
 
-    def look_then_wait(rules, provision):
-        look(rules, provision)
+    def look_then_wait(rules, provision, **wishes):
+        look(rules, provision, **wishes)
         together.wait(timeout=20)
 
     monkeypatch.setattr(Rules, "create_require", look_then_wait)
@@ -93,8 +93,8 @@ def test_the_constraint_alone_lets_one_of_two_win(real_rental, monkeypatch):
     together = threading.Barrier(2)
     look = Rules.create_require
 
-    def look_then_wait(rules, provision):
-        look(rules, provision)
+    def look_then_wait(rules, provision, **wishes):
+        look(rules, provision, **wishes)
         together.wait(timeout=20)
 
     monkeypatch.setattr(Rules, "create_require", look_then_wait)

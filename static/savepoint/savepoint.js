@@ -133,7 +133,8 @@
     }
     const row = target.contains(held) && held.parentElement.closest("[id]");
     // What has an id is found again by it; where it is gone its neighbour does something else, so the row's name is next.
-    const index = () => row === target ? -1 : held.id ? 0 : all(FOCUSABLE, row).indexOf(held);
+    const name = () => all(FOCUSABLE, row).findIndex(({ type }) => type !== "checkbox");
+    const index = () => row === target ? -1 : held.id ? name() : all(FOCUSABLE, row).indexOf(held);
     chosen = all("input[type=checkbox]:checked", target).map(({ id }) => id);
     lost = row && { row: row.id, name: held.id ? null : held.className, index: index() };
   });

@@ -11,7 +11,7 @@ from tests.browser.pages import row, tab_to
 NAME = "Nightly"
 OPENERS = {
     "create": ("Create backup", "Create a backup"),
-    "rename": (f"Rename “{NAME}”", "Rename the backup"),
+    "rename": (f"Rename “{NAME}”", "Name, notes and tags"),
     "delete": ("Delete", "Delete this backup?"),
 }
 

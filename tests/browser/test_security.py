@@ -84,9 +84,9 @@ def test_a_name_is_text_wherever_it_is_shown(name, house, visit):
 
     row(page, name).get_by_role("link", name=f"Rename “{name_isolated(name)}”").click()
     expect(page.get_by_role("textbox", name="Name")).to_have_value(name)
-    page.get_by_role("button", name="Rename", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
     if name_allowed(name):
-        expect(page.locator("#messages")).to_contain_text(f"The backup is called “{name}” now.")
+        expect(page.locator("#messages")).to_contain_text(f"“{name}” was changed.")
     else:
         visit.expects("status of 400")
         expect(page.get_by_role("dialog")).to_contain_text("A name has no control characters")

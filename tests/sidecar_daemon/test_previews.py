@@ -237,8 +237,12 @@ def test_previews_are_not_remembered_and_let_no_older_attempt_in(daemon: Daemon)
     assert json.loads((daemon.scratch / "fences.json").read_bytes()) == remembered == {operation: 3}
     with daemon.client(operation, fence=3) as client:
         assert client.describe().version
-    with daemon.client(operation, fence=0) as client, pytest.raises(Refused):
+    with daemon.client(operation, fence=2) as client, pytest.raises(Refused):
         client.describe()
+    # A call without an operation has the fence 0, and is remembered as little.
+    with daemon.client(operation, fence=0) as client:
+        assert client.describe().version
+    assert json.loads((daemon.scratch / "fences.json").read_bytes()) == remembered
 
 
 class Waiting:

@@ -77,7 +77,7 @@ def test_ticks_after_an_outage_start_some_runs_of_each_customer(target, settings
     while (claimed := next_claim()) is not None:
         running.append(claimed)
     assert len(running) == 12
-    assert max(Counter(operation.host for operation in running).values()) == 2
+    assert max(Counter(operation.host for operation in running).values()) <= 2
     assert {operation.customer_id for operation in running[:2]} == {large.id, small.id}
     assert {operation.priority for operation in running} == {Priority.BACKGROUND}
     assert Operation.objects.filter(state=OperationState.QUEUED).exists()

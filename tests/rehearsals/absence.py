@@ -98,13 +98,18 @@ class Stage:
         return seed_run(self.environ, options, module="tests.rehearsals.rows")
 
     def workers_stop(self) -> int:
-        """Stop the supervisor and its cluster at a moment at which none of them holds the database; return how many."""
+        """Stop the supervisor and its cluster while they do nothing and none holds the database; return how many."""
+
+        def at_work() -> bool:
+            return bool(self.protection()["days"][-1]["state"] == "running")
+
         for _ in range(STOPS_MAX):
+            wait_until(lambda: not at_work(), seconds=NOTICED_SECONDS, what="no backup is being made")
             stopped = self.workers_signal(signal.SIGSTOP)
-            if database_free(self.home):
+            if database_free(self.home) and not at_work():
                 return stopped
             self.workers_signal(signal.SIGCONT)
-        raise AssertionError("a stopped process held the database each time")
+        raise AssertionError("a stopped process was at work each time")
 
     def workers_signal(self, number: signal.Signals) -> int:
         """Send a signal to the supervisor and its cluster; return how many processes got it."""

@@ -228,6 +228,7 @@ def _cleared(stage: Stage) -> None:
     wait_until(lambda: "backup.recovered" in stage.hooks(), seconds=RUN_SECONDS, what="the webhook of the all-clear")
     wait_until(lambda: stage.protection()["state"] == "protected", seconds=RUN_SECONDS, what="the order is protected")
     wait_until(lambda: not stage.health()[1], seconds=NOTICED_SECONDS, what="/healthz is well again")
+    assert stage.hooks() == ["backup.absent", "backup.recovered"]
     found = stage.protection()
     assert found["days"][-1]["state"] in ("ok", "running"), found["days"][-1]
     told = stage.rows(schedule=stage.schedule["id"])
@@ -255,7 +256,6 @@ def _mailed(stage: Stage, mail_waits: Callable[[], None]) -> None:
         mail_waits()
         wait_until(says(title), seconds=DIGEST_SECONDS, what=f"the mail: {title}")
         stage.say(f"a mail says: {title}")
-    assert stage.hooks() == ["backup.absent", "backup.recovered"]
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from tests.lint import ROOT, files_tracked
 from tests.services.require import program_require
 
 LOCALES = [to_locale(code) for code, _name in settings.LANGUAGES if code != "en"]
-AWAITED = dict.fromkeys(("ar", "de", "es", "fr", "ja", "pt_BR", "zh_Hans"), 596)
+AWAITED = {"de": 596, "es": 596, "fr": 596, "ja": 596, "pt_BR": 596, "zh_Hans": 596}
 """The texts that wait for translators, by locale: those of schedules, plans, protection and notices."""
 PLACEHOLDER = re.compile(r"%\([a-z_]+\)[sd]|\{[a-z_:X]+\}|</?[a-z]+>|(?<!%)%s")
 COLLECT = ["makemessages", "--all", "--no-location", "--no-obsolete", "--no-wrap", "-v", "0"]

@@ -20,6 +20,8 @@ from tests.processes.portal import Portal
 from trees.paths import RESERVED_FOLDER
 
 POLL_SECONDS = 0.1
+BACKUPS_MAX = 100
+"""The limit of the plan: a week and the small files are more backups than a plan keeps by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Product:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._pids = {"sidecar": portal.children["sidecar"].pid, "worker": _worker_pid(portal.children["worker"].pid)}
+        self._change("update orders_plan set backup_limit = ?", BACKUPS_MAX)
 
     @property
     def world(self) -> Path:
@@ -55,8 +58,12 @@ class Product:
 
     def archives_become(self, format_: str) -> None:
         """Let new archives be of that format, as staff do on the target's page."""
+        self._change("update vault_storagetarget set archive_format = ?", format_)
+
+    def _change(self, sql: str, value: object) -> None:
+        """Change rows as staff do on a page."""
         with closing(sqlite3.connect(self._portal.home / "savepoint.sqlite3")) as database, database:
-            database.execute("update vault_storagetarget set archive_format = ?", [format_])
+            database.execute(sql, [value])
 
     def stored_bytes(self) -> int:
         """The bytes of all repositories in the storage."""

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from tests.emptying import database_empty
 from tests.faults import faults_missed
@@ -22,6 +23,7 @@ pytest_plugins = ["tests.world.fixtures"]
 # A loaded machine draws slowly, which says nothing of the code.
 hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("suite")
+NEVER_SECONDS = 3600.0
 WITH_PROCESSES = {"browser", "processes", "rehearsals"}
 """Folders whose tests start the product's own processes."""
 
@@ -46,6 +48,22 @@ def quick_emptying() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files_found_once() -> Iterator[None]:
+    """Look at the hundreds of static files once, and not again for each test client."""
+    find, found = WhiteNoiseMiddleware.add_files_from_finders, dict[str, object]()
+
+    def add(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            find(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add)
+        yield
+
+
 @pytest.fixture(scope="session")
 def in_memory() -> Iterator[Path]:
     """A folder in memory if the machine has /dev/shm, so that a busy disk does not slow the test down."""
@@ -66,6 +84,16 @@ def own_volume(tmp_path: Path) -> Iterator[Path]:
     """The test's folder, on an ext4 of its own, which hands out inode numbers again and to this test alone."""
     with ext4_mounted(tmp_path, mebibytes=8192):
         yield tmp_path
+
+
+@pytest.fixture(autouse=True)
+def one_connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no lease beat in a test that is one transaction.
+
+    The thread of a lease has a connection of its own, which does not see the operation, and would give it up as lost.
+    """
+    if "db" in request.fixturenames and "transactional_db" not in request.fixturenames:
+        monkeypatch.setattr("operations.work.lease.BEAT_SECONDS", NEVER_SECONDS)
 
 
 @pytest.fixture(autouse=True)

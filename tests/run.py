@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -66,7 +67,13 @@ def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None =
     if not database_url:
         del environ["SAVEPOINT_TEST_DATABASE"]
     command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, env=environ, check=False, stdout=output, stderr=output).returncode
+    started = time.monotonic()
+    with subprocess.Popen(command, env=environ, stdout=output, stderr=output) as pytest:
+        _, status, used = os.wait4(pytest.pid, 0)
+        pytest.returncode = os.waitstatus_to_exitcode(status)
+    seconds, processor = time.monotonic() - started, used.ru_utime + used.ru_stime
+    print(f"{seconds:.0f} s, {processor:.0f} s of processors: {' '.join(arguments)}", file=output, flush=True)
+    return pytest.returncode
 
 
 def postgres_run(*folders: str, output: IO[str]) -> int:

@@ -84,12 +84,14 @@ def methods_tried(persona: Persona, known: Collection[str], turn: int) -> list[s
     """The methods to try at a route: those that it knows, and others.
 
     A stranger and the owner try every other one, which shows what the route has. The rest, whose rights lie between,
-    try one, by turns.
+    try one, by turns, and read by GET or HEAD, by turns.
     """
     others = [method for method in METHODS if method not in known]
-    if persona not in (OUTSIDER, OWNER):
-        others = [others[(turn + len(persona.name)) % len(others)]]
-    return [*known, *others]
+    if persona in (OUTSIDER, OWNER):
+        return [*known, *others]
+    place = turn + len(persona.name)
+    left = ("GET", "HEAD")[place % 2] if {"GET", "HEAD"} <= {*known} else None
+    return [*(method for method in known if method != left), others[place % len(others)]]
 
 
 @dataclass

@@ -29,6 +29,8 @@ TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI, sourceFile, lineNumber}) =>
   console.error(`Content-Security-Policy: ${violatedDirective} blocked ${blockedURI} (${sourceFile}:${lineNumber})`));
 """
+STILL = {"reduced_motion": "reduce"}
+"""Colours cannot be judged during an animation, and drawing it keeps a processor busy while a test waits."""
 DESKTOP = {"viewport": {"width": 1200, "height": 800}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 WAIT_MILLISECONDS = 30_000
@@ -83,7 +85,7 @@ def page_opened(
 ) -> Page:
     """A page in a context of its own, signed in if there is a session."""
     context = browser.new_context(
-        **{"base_url": url, "locale": locale, "timezone_id": "Europe/Berlin", **DESKTOP, **options}
+        **{"base_url": url, "locale": locale, "timezone_id": "Europe/Berlin", **DESKTOP, **STILL, **options}
     )
     context.set_default_timeout(WAIT_MILLISECONDS)
     watch.follow(context)

@@ -114,6 +114,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
     house.do("token", username=person.username, name="Old script", days=-1)
     full, rows = _with_every_row(house, person)
     empty = house.rent("Terraria, still empty", owner=person)
+    house.rent("Server_of_the_long_winter_nights_of_this_year_and_of_the_year_before", owner=person)
     limit = house.rent("Minecraft, full to the last place", owner=person, limit=2)
     for hours in (30, 60):
         house.backup(limit, f"Two are kept, {hours} hours ago", hours=hours)

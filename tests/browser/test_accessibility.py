@@ -13,14 +13,12 @@ from tests.browser.pages import Clock, row, sign_in
 from tests.browser.places import HELD
 
 SCREENS = pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-CALM = {"reduced_motion": "reduce"}
-"""Colours cannot be judged during an animation."""
 
 
 @SCREENS
 def test_axe_finds_nothing_on_any_page(screen, furnished, visit):
     visit.expects("status of 404")
-    pages = {person: visit(person, **screen, **CALM) for person in furnished.people}
+    pages = {person: visit(person, **screen) for person in furnished.people}
     found = {}
     for name, person, path in furnished.all:
         page = pages[person]
@@ -38,7 +36,7 @@ def test_axe_finds_nothing_in_the_dialogs(screen, house, visit):
     rented = house.rent(limit=2)
     house.backup(rented, "Nightly")
     token = house.do("token", username=rented.owner.username, name="Discord bot")
-    page = visit(rented.owner, rented.path, **screen, **CALM)
+    page = visit(rented.owner, rented.path, **screen)
     found = {}
 
     def look(name: str) -> None:
@@ -78,7 +76,7 @@ def test_axe_finds_nothing_on_the_way_through_the_forms(screen, house, furnished
         if lines := violations(page):
             found[name] = lines
 
-    page = visit(path="/accounts/login/", **screen, **CALM)
+    page = visit(path="/accounts/login/", **screen)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("This field is required.").first).to_be_visible()
     look(page, "sign in, with errors")
@@ -89,7 +87,7 @@ def test_axe_finds_nothing_on_the_way_through_the_forms(screen, house, furnished
     expect(page.get_by_label("New password", exact=True)).to_be_visible()
     look(page, "another password")
 
-    page = visit(furnished.newcomer, "/account/tokens/", **screen, **CALM)
+    page = visit(furnished.newcomer, "/account/tokens/", **screen)
     page.get_by_role("textbox", name="Name").fill("Backup script")
     page.get_by_role("button", name="Create token").click()
     expect(page.get_by_role("heading", name="Your new token")).to_be_visible()
@@ -97,7 +95,7 @@ def test_axe_finds_nothing_on_the_way_through_the_forms(screen, house, furnished
 
     rented = house.rent()
     backup = house.backup(rented, "Nightly")
-    page = visit(rented.owner, rented.backup(backup, "restore/"), **screen, **CALM)
+    page = visit(rented.owner, rented.backup(backup, "restore/"), **screen)
     look(page, "restore, remove")
     page.get_by_text("More choices").click()
     page.get_by_role("radio", name="Keep them").check()
@@ -120,9 +118,9 @@ def test_axe_finds_nothing_on_the_way_through_the_forms(screen, house, furnished
 def test_animations_stop_with_reduced_motion(house, visit):
     rented = house.rent()
     house.hold(rented, "Nightly")
-    moving = visit(rented.owner, rented.path)
+    moving = visit(rented.owner, rented.path, reduced_motion="no-preference")
     assert moving.evaluate("document.getAnimations().length") > 0
-    calm = visit(rented.owner, rented.path, **CALM)
+    calm = visit(rented.owner, rented.path)
     row(calm, "Nightly").get_by_role("link", name="Rename “Nightly”").click()
     expect(calm.get_by_role("dialog")).to_be_visible()
     assert calm.evaluate("document.getAnimations().length") == 0

@@ -7,15 +7,12 @@ from playwright.sync_api import expect
 
 from tests.browser.contrast import contrasts_missed
 
-CALM = {"reduced_motion": "reduce"}
-"""A colour in transition cannot be judged."""
-
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_state_of_everything_can_be_read(theme, furnished, visit):
     visit.expects("status of 404")
     people = furnished.people
-    pages = {person: visit(person, color_scheme=theme, **CALM) for person in people}
+    pages = {person: visit(person, color_scheme=theme) for person in people}
     found = {}
     for name, person, path in furnished.all:
         pages[person].goto(path)
@@ -29,7 +26,7 @@ def test_every_state_of_everything_can_be_read(theme, furnished, visit):
 def test_words_about_the_end_can_be_read(error, theme, house, visit):
     rented = house.rent()
     held = house.hold(rented, "Nightly")
-    page = visit(rented.owner, rented.path, color_scheme=theme, **CALM)
+    page = visit(rented.owner, rented.path, color_scheme=theme)
     house.finish(held, error_code=error)
     page.reload()
     expect(page.locator("#messages .notice")).to_be_visible()
@@ -39,7 +36,7 @@ def test_words_about_the_end_can_be_read(error, theme, house, visit):
 def test_a_primary_button_that_is_disabled_is_measured_under_the_pointer(house, visit):
     """Tests the measurement: a rule by which a button's hover overrides its disabled style is reported."""
     rented = house.rent()
-    page = visit(rented.owner, rented.path, **CALM)
+    page = visit(rented.owner, rented.path)
     sheet = "**/savepoint/savepoint*.css"
     wrong = "\n.button.primary:hover { background: color-mix(in srgb, var(--fill), #000 14%); }"
     page.route(sheet, lambda route: route.fulfill(response=(got := route.fetch()), body=got.text() + wrong))

@@ -26,7 +26,7 @@ def first_row(page: Page):
 def test_the_count_follows_what_is_typed_and_saving_keeps_it(screen, house, visit):
     rented, files = house.rent(), count_of(house.portal.world)
     assert files
-    page = visit(rented.owner, f"{rented.path}exclude/", **screen, reduced_motion="reduce")
+    page = visit(rented.owner, f"{rented.path}exclude/", **screen)
     expect(page.get_by_text("In the backup", exact=True)).to_be_visible()
     patterns = page.get_by_label("Patterns")
     patterns.press_sequentially(MATCHED)
@@ -47,7 +47,7 @@ def test_the_count_follows_what_is_typed_and_saving_keeps_it(screen, house, visi
 
 def test_a_backup_of_the_dialog_leaves_out_what_was_typed(house, visit):
     rented = house.rent()
-    page = visit(rented.owner, rented.path, **DESKTOP, reduced_motion="reduce")
+    page = visit(rented.owner, rented.path, **DESKTOP)
     page.get_by_role("link", name="Create backup", exact=True).click()
     dialog = page.get_by_role("dialog", name="Create a backup")
     dialog.get_by_text("Leave files out").click()

@@ -17,11 +17,14 @@ def main() -> None:
 
     django.setup()
     from django.conf import settings
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
     from demo.places import place_make
     from demo.seed import demo_seed
     from orders.models import Plan
 
+    # A million rounds for each user take longer than all the rest; a sign-in hashes anew with as many as are due.
+    PBKDF2PasswordHasher.iterations = 1000
     _migrate(Path(options["migrated"]))
     home = settings.SAVEPOINT_HOME
     places = {

@@ -195,7 +195,8 @@ def _rotated(stage: Stage, *, limit: int, minute: Callable[[], None]) -> None:
     assert set(seen) - kept
     stage.say(f"{len(seen)} backups by the schedule; {len(kept)} backups are kept, the locked one among them")
     wait_until(lambda: stage.protection()["state"] == "protected", seconds=RUN_SECONDS, what="the order is protected")
-    assert stage.hooks() == []
+    early = stage.hooks()
+    assert early == []
     stage.say(stage.protection()["sentence"])
 
 

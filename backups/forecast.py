@@ -39,12 +39,15 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedBytes:
-    """The usable backups of one schedule, or of none (None), and the bytes that they added to the storage."""
+    """The usable backups of one schedule, or of none (None), and the bytes that they added to the storage.
+
+    added_bytes: None while it is known of none of them.
+    """
 
     schedule_id: UUID | None
     safety: bool
     backups: int
-    added_bytes: int
+    added_bytes: int | None
 
 
 def forecast_of(order: Order, now: datetime) -> Forecast:
@@ -97,8 +100,8 @@ def added_by_schedule(order: Order) -> list[AddedBytes]:
             schedule_id=row["schedule_id"],
             safety=row["is_safety"],
             backups=row["backups"],
-            added_bytes=row["added"] or 0,
+            added_bytes=row["added"],
         )
         for row in rows
     ]
-    return sorted(found, key=lambda added: added.added_bytes, reverse=True)
+    return sorted(found, key=lambda added: added.added_bytes or 0, reverse=True)

@@ -29,7 +29,7 @@ class AddedBytesSerializer(serializers.Serializer[Any]):
     )
     safety = serializers.BooleanField(help_text="Whether these are the safety backups of restores.")
     backups = serializers.IntegerField()
-    added_bytes = serializers.IntegerField()
+    added_bytes = serializers.IntegerField(allow_null=True, help_text="Null while it is known of none of them.")
 
 
 class ForecastSerializer(serializers.Serializer[Any]):

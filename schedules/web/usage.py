@@ -51,7 +51,7 @@ class ScheduleShare:
     name: str
     is_name: bool
     backups: int
-    added_bytes: int
+    added_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)

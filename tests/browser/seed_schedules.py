@@ -52,7 +52,7 @@ def notices(*, order: str, username: str, kinds: list[str]) -> None:
 
     user, rented = User.objects.get(username=username), Order.objects.get(id=order)
     for number, kind in enumerate(kinds):
-        event = EventFactory(order=rented, kind=kind)
+        event = EventFactory(order=rented, kind=kind, **({} if "fail" in kind else {"code": ""}))
         at = timezone.now() - timedelta(hours=7 * number + 1)
         Event.objects.filter(id=event.id).update(created_at=at)
         notice = NoticeFactory(user=user, event=event, read_at=timezone.now() if number == 0 else None)

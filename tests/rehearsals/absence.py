@@ -43,7 +43,10 @@ DIGEST_SECONDS = 900.0
 
 @dataclass
 class Stage:
-    """A portal, a customer's order, and the world outside. say: takes each step of the story with its time."""
+    """A portal, a customer's order, and the world outside. say: takes each step of the story with its time.
+
+    past: the number of webhook messages that tell of what was before the story.
+    """
 
     client: Client
     home: Path
@@ -53,6 +56,7 @@ class Stage:
     outside: Outside
     say: Callable[[str], None]
     secret: str = ""
+    past: int = 0
     schedule: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -80,8 +84,8 @@ class Stage:
         return [backup for backup in self.ready() if backup["schedule"] == self.schedule["id"]]
 
     def hooks(self) -> list[str]:
-        """The types of the webhook messages that came, each with a right signature."""
-        return self.outside.hooks(self.secret)
+        """The types of the webhook messages that came, each with a right signature, without those of the past."""
+        return self.outside.hooks(self.secret)[self.past :]
 
     def protection(self) -> dict[str, Any]:
         """The protection of the order."""
@@ -195,8 +199,10 @@ def _rotated(stage: Stage, *, limit: int, minute: Callable[[], None]) -> None:
     assert set(seen) - kept
     stage.say(f"{len(seen)} backups by the schedule; {len(kept)} backups are kept, the locked one among them")
     wait_until(lambda: stage.protection()["state"] == "protected", seconds=RUN_SECONDS, what="the order is protected")
+    # The made-up past of the demo ends with a failure, which the first backup clears.
     early = stage.hooks()
-    assert early == []
+    assert early in ([], ["backup.recovered"]), early
+    stage.past = len(early)
     stage.say(stage.protection()["sentence"])
 
 

@@ -48,15 +48,17 @@ def notices(*, order: str, username: str, kinds: list[str]) -> None:
     from accounts.models import User
     from notices.models import Event, Notice
     from orders.models import Order
-    from tests.factories import EventFactory, NoticeFactory
+    from tests.factories import EventFactory
 
     user, rented = User.objects.get(username=username), Order.objects.get(id=order)
     for number, kind in enumerate(kinds):
         event = EventFactory(order=rented, kind=kind, **({} if "fail" in kind else {"code": ""}))
         at = timezone.now() - timedelta(hours=7 * number + 1)
         Event.objects.filter(id=event.id).update(created_at=at)
-        notice = NoticeFactory(user=user, event=event, read_at=timezone.now() if number == 0 else None)
-        Notice.objects.filter(id=notice.id).update(created_at=at)
+        # The worker may have told of the event already.
+        notice, _made = Notice.objects.get_or_create(user=user, event=event)
+        read_at = timezone.now() if number == 0 else None
+        Notice.objects.filter(id=notice.id).update(created_at=at, read_at=read_at)
 
 
 def endpoint(*, order: str, **columns: Any) -> str:

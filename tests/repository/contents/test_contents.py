@@ -103,10 +103,15 @@ def test_only_what_is_behind_the_offset_is_fetched(world, monkeypatch: pytest.Mo
     kept, snapshot, _ = world
     found = [entry for entry in entries(kept, snapshot) if entry[0].path == b"a/region.mca"]
     fetched = chunks_counted(monkeypatch)
+    read(kept, found)
+    whole = {*fetched}
+    fetched.clear()
 
     read(kept, found, start=5_500_000)
 
-    assert len(fetched) == 1
+    # How many chunks the last tenth has depends on the key.
+    assert {*fetched} < whole
+    assert 1 <= len(fetched) <= len(whole) // 2
 
 
 def test_a_chunk_that_files_share_is_fetched_once(world, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def widths_by_language(turn: int) -> dict[str, list[int]]:
     return {language: WIDTHS if language in ALWAYS else NARROWEST for language in [*ALWAYS, *chosen]}
 
 
-def test_no_page_scrolls_sideways_in_any_language(furnished, visit):
+def test_no_page_scrolls_sideways(furnished, visit):
     visit.expects("status of 404")
     assert {*chain.from_iterable(map(widths_by_language, range(4)))} == {code for code, _ in settings.LANGUAGES}
     pages = {person: visit(person, "/nothing/here/", bypass_csp=True) for person in furnished.people}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from operations.work import lease
 from tests.sidecar_daemon.daemon import Daemon
 from tests.world.rental import Rental
 
@@ -34,9 +33,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def rental(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rental:
-    # The heartbeat's thread would not see rows of this test's transaction.
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 600.0)
+def rental(db, daemon: Daemon, tmp_path: Path) -> Rental:
     made = Rental.make(tmp_path / "storage")
     made.target.sealed = False
     made.target.save()

@@ -106,3 +106,22 @@ def test_a_backup_that_added_nothing_is_seen(db):
     small, large = BackupFactory.build(added_bytes=0), BackupFactory.build(added_bytes=10)
     assert [bar.height for bar in bars_of([small, large])] == ["1.00", "120.00"]
     assert bars_of([small]) == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told", "shown"),
+    [
+        ([None], None, "Not known yet"),
+        ([None, None], None, "Not known yet"),
+        ([None, 3 << 20], 3 << 20, "3 MiB"),
+        ([0], 0, "0 bytes"),
+    ],
+)
+def test_what_is_not_known_is_not_shown_as_nothing(sizes, told, shown, rental):
+    for added in sizes:
+        rental.stored(added_bytes=added)
+    owner = rental.order.customer.owner
+    answer = client_of(owner).get(f"/api/v1/orders/{rental.order.id}/usage/forecast/").json()
+    assert [row["added_bytes"] for row in answer["added"]] == [told]
+    page = read(browser_of(owner).get(f"{rental.page}usage/"))
+    assert shown in page.all("tbody")[0].text
